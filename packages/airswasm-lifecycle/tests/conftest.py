@@ -10,7 +10,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import anyio
 import anyio.abc
@@ -36,6 +38,17 @@ world tested {
     export lifecycle;
     export health;
     export migration;
+}
+"""
+
+
+PLAIN_WORLD = """package airswasm:component@0.1.0;
+world plain {
+    import storage;
+    import logging;
+    export handler;
+    export lifecycle;
+    export health;
 }
 """
 
@@ -167,6 +180,17 @@ class Workshop:
         self._make(core, "tested", made, wit)
         return made.read_bytes()
 
+    def plain(self, version: str) -> bytes:
+        """A component that takes over no data: it does not export `migration`."""
+        made = self.folder / f"{version}-plain.wasm"
+        if not made.exists():
+            self.guest(version)  # fills its text in
+            text = (self.folder / f"{version}-0000-1.wat").read_text()
+            core = self.folder / f"{version}-plain.wat"
+            core.write_text(text[: text.index("  ;; keeps the version")] + ")")
+            self._make(core, "plain", made)
+        return made.read_bytes()
+
     def attacker(self) -> bytes:
         """A component that makes its host work for ever, in the way that a message says."""
         made = self.folder / "attacks.wasm"
@@ -205,6 +229,7 @@ class Workshop:
         if not folder.exists():
             shutil.copytree(wit_folder(), folder)
             (folder / "tested.wit").write_text(WORLD)
+            (folder / "plain.wit").write_text(PLAIN_WORLD)
             (folder / "attacks.wit").write_text(ATTACKS_WORLD)
             (folder / "books.wit").write_text(BOOKS_WORLD)
             for each in wit_files():
@@ -253,6 +278,17 @@ backoff.initial = 0.001
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     return Workshop(tmp_path_factory.mktemp("guests"), generate_key())
+
+
+@pytest.fixture(scope="session")
+def notebook() -> ModuleType:
+    """A stranger's block, which a process of its own can import, too."""
+    spec = spec_from_file_location("notebook", Path(__file__).parent / "notebook.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture

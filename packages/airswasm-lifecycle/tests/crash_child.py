@@ -2,7 +2,7 @@
 
     python crash_child.py HOME MODE STEP OPERATION [ARGUMENT]
 
-Prints `done` when the operation ended before that step came.
+Prints `done after N steps` when the operation ended before that step came.
 """
 
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import anyio
 from airswasm.lifecycle import System
+from notebook import BLOCKS
 
 NAME = "local/hello"
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
@@ -26,20 +27,24 @@ async def main(home: str, mode: str, step: int, operation: str, argument: str) -
         if passed == step:
             os.kill(os.getpid(), KILL)
 
-    async with System(home, mode=mode, checkpoint=checkpoint) as system:
+    async with System(home, mode=mode, blocks=BLOCKS, checkpoint=checkpoint) as system:
         if operation == "install":
             await system.install(Path(argument), approve=lambda _plan: True)
         elif operation == "update":
             await system.update(Path(argument), approve=lambda _plan: True)
         elif operation == "rollback":
             await system.rollback(NAME)
+        elif operation == "restore":
+            await system.rollback(NAME, data="restore")
+        elif operation == "start":
+            await system.start(NAME)
         elif operation == "uninstall":
             await system.uninstall(NAME)
         elif operation == "count":
             while True:
                 reply = await system.send(NAME, b"c")
                 print(reply[0] if reply else -1, flush=True)
-        print("done", flush=True)
+        print(f"done after {passed} steps", flush=True)
 
 
 if __name__ == "__main__":

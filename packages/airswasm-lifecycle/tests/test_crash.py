@@ -1,5 +1,6 @@
 """kill -9 at every step of every change: the old state or the new one, never neither."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from airswasm.security import verify_audit
 Workshop = Any  # tests/conftest.py, which nothing can import
 CHILD = Path(__file__).parent / "crash_child.py"
 NAME = "local/hello"
-MOST_STEPS = 20
+MOST_STEPS = 60
 
 
 def yes(_plan: InstallPlan) -> bool:
@@ -43,27 +44,37 @@ def empty(tmp_path_factory: pytest.TempPathFactory, workshop: Workshop) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory, empty: Path, workshop: Workshop) -> Path:
+def installed(
+    tmp_path_factory: pytest.TempPathFactory, empty: Path, workshop: Workshop, notebook: Any
+) -> Path:
     """The same with 0.1.0 installed, and a value stored."""
-    return _grown(tmp_path_factory, empty, [workshop.package()])
+    return _grown(tmp_path_factory, empty, [workshop.package()], notebook)
 
 
 @pytest.fixture(scope="module")
-def updated(tmp_path_factory: pytest.TempPathFactory, empty: Path, workshop: Workshop) -> Path:
+def updated(
+    tmp_path_factory: pytest.TempPathFactory, empty: Path, workshop: Workshop, notebook: Any
+) -> Path:
     """The same with 0.2.0 over 0.1.0."""
-    return _grown(tmp_path_factory, empty, [workshop.package(), workshop.package("0.2.0")])
+    packages = [workshop.package(), workshop.package("0.2.0")]
+    return _grown(tmp_path_factory, empty, packages, notebook)
 
 
-def _grown(factory: pytest.TempPathFactory, empty: Path, packages: list[Package]) -> Path:
+def _grown(
+    factory: pytest.TempPathFactory, empty: Path, packages: list[Package], notebook: Any
+) -> Path:
     home = factory.mktemp("grown") / "home"
     shutil.copytree(empty, home)
 
     async def prepare() -> None:
-        async with System(home) as system:
+        async with System(home, blocks=notebook.BLOCKS) as system:
             await system.install(packages[0], approve=yes)
             await system.send(NAME, b"c")
+            notebook.of(home).write(NAME, "1")
             for package in packages[1:]:
                 await system.update(package)
+                count = await system.send(NAME, b"c")
+                notebook.of(home).write(NAME, str(count[0] if count else 0))
 
     anyio.run(prepare)
     return home
@@ -97,6 +108,28 @@ def crashes(
         if is_done:
             return
     raise AssertionError("the operation has no end")
+
+
+def some_crashes(
+    start: Path, folder: Path, mode: str, operation: str, *rest: str
+) -> Iterator[Path]:
+    """Homes in which the operation was killed at some of its steps, the first and last included.
+
+    With AIRSWASM_KILLS set, at every step.
+    """
+    if "AIRSWASM_KILLS" in os.environ:
+        yield from (home for home, _ in crashes(start, folder, mode, operation, *rest))
+        return
+    whole = folder / "whole"
+    shutil.copytree(start, whole)
+    printed, _ = child(whole, mode, 0, operation, *rest).communicate(timeout=60)
+    steps = int(printed.split()[2])
+    for step in sorted({1 + (steps - 1) * part // 4 for part in range(5)}):
+        home = folder / f"step-{step}"
+        shutil.copytree(start, home)
+        child(home, mode, step, operation, *rest).communicate(timeout=60)
+        yield home
+    yield whole
 
 
 @pytest.mark.parametrize("mode", ["online"])
@@ -150,6 +183,64 @@ def test_rollback_and_uninstall(
         assert found == after if is_done else found in ("0.2.0", after)
         outcomes.append(found)
     assert set(outcomes) == {"0.2.0", after}
+
+
+async def data_of(home: Path, notebook: Any) -> tuple[str, int, str, bool]:
+    """The version that a host runs next, and the data that it finds; nothing else is left."""
+    async with System(home, blocks=notebook.BLOCKS) as system:
+        if system.info(NAME).state == "stopped":
+            await system.start(NAME)
+        space = system._store.namespace(NAME)
+        count, migrated = await space.get("count"), await space.get("migrated")
+        version = await system.send(NAME, b"v")
+        assert version == system.info(NAME).version.encode()
+        assert await system._data.drop_released()
+        kept = {each for block in system._data._blocks.values() for each in block.labels()}
+        assert kept == {(NAME, label) for label in system._registry.labels(NAME)}
+        note = notebook.of(home).read(NAME)
+        return version.decode(), count[0] if count else 0, note, migrated is not None
+
+
+OLD, NEW = ("0.1.0", 1, "1", False), ("0.2.0", 2, "2", True)
+
+
+@pytest.mark.parametrize("mode", ["online", "offline"])
+def test_data_goes_back_with_code(updated: Path, tmp_path: Path, notebook: Any, mode: str) -> None:
+    """Old code with old data or new code with new data, in every block; never mixed."""
+    homes = some_crashes(updated, tmp_path, mode, "restore")
+    found = [anyio.run(data_of, home, notebook) for home in homes]
+    assert set(found) == {OLD, NEW}
+    assert found[-1] == OLD
+
+
+def test_data_goes_forward_with_code(
+    installed: Path, tmp_path: Path, workshop: Workshop, notebook: Any
+) -> None:
+    """A migration has changed all of the data, with its version, or nothing."""
+    archive = tmp_path / "hello.airswasm"
+    workshop.package("0.2.0").write_archive(archive)
+    homes = some_crashes(installed, tmp_path, "online", "update", str(archive))
+    found = [anyio.run(data_of, home, notebook) for home in homes]
+    assert set(found) == {OLD, ("0.2.0", 1, "1", True)}
+
+
+@pytest.mark.parametrize("migrate", [0, 1])
+def test_a_migration_at_a_start_is_whole_or_was_not(
+    installed: Path, tmp_path: Path, workshop: Workshop, notebook: Any, migrate: int
+) -> None:
+    """The next host begins it anew with the data that the old version left, or goes back."""
+    home = tmp_path / "stopped"
+    shutil.copytree(installed, home)
+
+    async def prepare() -> None:
+        async with System(home, mode="offline", blocks=notebook.BLOCKS) as system:
+            guest = workshop.guest("0.2.0", migrate=migrate)
+            await system.update(workshop.package("0.2.0", wasm=guest))
+
+    anyio.run(prepare)
+    homes = some_crashes(home, tmp_path, "online", "nothing")
+    found = {anyio.run(data_of, each, notebook) for each in homes}
+    assert found == {OLD if migrate else ("0.2.0", 1, "1", True)}
 
 
 def test_what_a_component_was_told_is_stored_survives(installed: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from airswasm.lifecycle import (
     ComponentRecord,
+    DataCheckpoint,
     NotInstalled,
     Registry,
     RegistryCorrupt,
@@ -65,10 +66,17 @@ async def test_what_an_operator_and_an_update_add_to_a_version_is_there_after_op
 ):
     """A pin, the time of its replacement, and its checkpoint; a record without them has none."""
     table = DictTable()
-    kept = replace(version(1), is_pinned=True, replaced_at=7.5, checkpoint="c1")
-    await (await Registry.open(table)).put(replace(record(), versions=(kept,)))
-    assert (await Registry.open(table)).get("local/hello").versions == (kept,)
-    assert not {"pinned", "replaced_at", "checkpoint"} & version(1).to_document().keys()
+    taken = DataCheckpoint("c1", 7.0, 12, {"key": 3})
+    kept = replace(
+        version(1), is_pinned=True, replaced_at=7.5, checkpoint=taken, data_format="0.1.0"
+    )
+    put = replace(record(), versions=(kept,), data_format="0.1.0", set_aside="c2")
+    await (await Registry.open(table)).put(put)
+    assert (await Registry.open(table)).get("local/hello") == put
+    assert put.labels == {"c1", "c2"}
+    assert (
+        not {"pinned", "replaced_at", "checkpoint", "data_format"} & version(1).to_document().keys()
+    )
 
 
 def test_a_version_that_is_replaced_knows_when() -> None:

@@ -47,6 +47,8 @@ from ._packages.manifest import (
 from ._packages.package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
 from ._reader import HomeReader
 from ._registry.approval import Approval, Approve
+from ._registry.checkpoint import DataCheckpoint
+from ._registry.data_plan import DataChoice, DataDifference, DataPlan
 from ._registry.info import ComponentInfo, DeliveryInfo, RecordingInfo, TimerInfo
 from ._registry.limits import limits_in_force, limits_of
 from ._registry.lookalikes import Lookalike
@@ -82,8 +84,11 @@ from .errors import (
     ArgumentUnfit,
     ArtifactCorrupt,
     BackupInvalid,
+    CheckpointFailed,
     ComponentsInvalid,
     ConfigurationInvalid,
+    DataNotRestored,
+    DataUndecided,
     EndedForMemory,
     ExtraMissing,
     GateUnknown,
@@ -100,6 +105,7 @@ from .errors import (
     ManifestInvalid,
     ManifestProblem,
     MemoryTooSmall,
+    NoCheckpoint,
     NoRecordedSource,
     NoSuchSetting,
     NothingRecorded,
@@ -157,6 +163,14 @@ __all__ = (
     "SettingsGiven",
     "ReloadReport",
     "SettingChange",
+    "DataChoice",
+    "DataDifference",
+    "DataPlan",
+    "DataCheckpoint",
+    "NoCheckpoint",
+    "DataUndecided",
+    "DataNotRestored",
+    "CheckpointFailed",
     "ComponentsInvalid",
     "LockMismatch",
     "LockMissing",

@@ -6,6 +6,9 @@ from airswasm.wit import Block, Check, Gate, Metric, Section
 
 __all__ = (
     "BLOCK",
+    "CHECKPOINTS_HELD",
+    "CHECKPOINT_BYTES",
+    "DATA_RESTORED",
     "DIVERGED",
     "ENDED_FOR_MEMORY",
     "LOGGING_INTERFACE",
@@ -21,6 +24,9 @@ UNRECORDED = "messages_recorded_without_content_total"
 RECORDING_BYTES = "recording_bytes"
 REPLAYED = "messages_replayed_total"
 DIVERGED = "messages_diverged_total"
+CHECKPOINTS_HELD = "data_checkpoints"
+CHECKPOINT_BYTES = "data_checkpoint_bytes"
+DATA_RESTORED = "data_restored_total"
 LOGGING_INTERFACE = "airswasm:component/logging@0.1.0"
 
 BLOCK = Block(
@@ -80,6 +86,9 @@ BLOCK = Block(
         Metric("gates_warned_total", "Gates that blocked, where the settings only let them warn."),
         Metric("gates_overridden_total", "Gates that blocked, and that an operator overrode."),
         Metric("gates_without_verdict_total", "Gates that could not be tried, or not compare."),
+        Metric(CHECKPOINTS_HELD, "Copies of its data that its versions have.", "gauge"),
+        Metric(CHECKPOINT_BYTES, "Bytes of these copies.", "gauge"),
+        Metric(DATA_RESTORED, "Times that its data became again what it was."),
     ),
     checks=(
         Check("home", "airswasm.lifecycle._checks:check_home"),

@@ -79,9 +79,10 @@ from airswasm.wit import Blocks, Contract, Forbidden
 from ._changes.following import Following, joined_patterns
 from ._changes.granting import Granting
 from ._changes.installing import Installing
+from ._changes.keeping_data import KeepingData
 from ._changes.levels import Levels
 from ._changes.reloading import Reloading
-from ._changes.switching import Switching, keep_no_data
+from ._changes.switching import Switching
 from ._changes.trusting import Trusting
 from ._changes.updating import Updating
 from ._gates.judging import Gates, find_gates, gate_problems
@@ -94,6 +95,7 @@ from ._home.home import Home
 from ._home.logbook import LogBook
 from ._home.logfiles import LogLimits
 from ._home.policy import HostPolicy, mode_problems
+from ._hosting.data_keeper import DataKeeper, find_snapshots
 from ._hosting.deciding import find_layers, roles_layer
 from ._hosting.exports import Calls
 from ._hosting.hosting import Hosting
@@ -324,6 +326,7 @@ class OpenHome:
         self._recordings.open()
         stack.callback(self._recordings.flush)
         await self._forgetting.resume(self._warn)
+        await self._data.open()
         await self._watch(stack)
         await anyio.to_thread.run_sync(self._stored.artifacts.sweep, self._registry.digests())
 
@@ -388,13 +391,20 @@ class OpenHome:
             self._dead_letters.id_for, recorded_if(recordings),
         )  # fmt: skip
         self._calls = Calls(self._registry, self._hosting, self._actors, loader)
+        self._data = DataKeeper(
+            find_snapshots(self.blocks, self.services),
+            self._registry, self._ledger, self.logs, self._meters, self._clock, self._checkpoint,
+            self._hosting.ref, self.configuration.get(UpdateSettings).checkpoints,
+        )  # fmt: skip
+        keeping = KeepingData(self._data, self._hosting, loader)
         is_online = self.mode == "online"
         self._reporting = self._make_reporting(self._hosting if is_online else None)
         self._running = Running(
             self._registry, self._ledger, self._stored, self._trust,
             self._in_force, self._guard, self._policies,
             self.logs, self._hosting, self.policy, self.services.get(Meters), is_online=is_online,
-            delivery=self._delivery, schedule=self._schedule, clock=self._clock, successors={},
+            delivery=self._delivery, schedule=self._schedule, clock=self._clock,
+            data=self._data, successors={},
         )  # fmt: skip
         for record in self._registry:
             self._running.put_in_force(record.name)
@@ -408,7 +418,7 @@ class OpenHome:
         self._updating = Updating(
             self._registry, self._ledger, self._trust, self.policy, loader, self._running,
             self._clock, self.kinds, self._levels,
-            Switching(self._running, self._ledger, loader, self._find_gates(), keep_no_data),
+            Switching(self._running, self._ledger, loader, self._find_gates(), keeping.around),
             Users(self._registry, self._guard, self.services.get(ExportUsers)),
         )  # fmt: skip
         self._trusting = Trusting(
@@ -467,6 +477,7 @@ class OpenHome:
         self._auditing.keep(group, self._actors)
         group.start_soon(self._granting.run)
         group.start_soon(self._dead_letters.run)
+        group.start_soon(self._data.run)
         if self.mode == "online":
             self._follow_settings(group)
             group.start_soon(self._rest_idle)
@@ -565,10 +576,12 @@ class OpenHome:
     async def _alone(self, name: str) -> AsyncGenerator[None]:
         """Allow one change of a name at a time."""
         lock = self._names.setdefault(name, anyio.Lock())
-        async with lock:
-            yield
-        if not lock.statistics().tasks_waiting:
-            self._names.pop(name, None)
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.statistics().locked:  # a task that has waited may hold it already
+                self._names.pop(name, None)
 
 
 def _timer_space(store: Store) -> Namespace:

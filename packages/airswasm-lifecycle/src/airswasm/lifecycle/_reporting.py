@@ -100,6 +100,7 @@ class Reporting:
                     source=each.source,
                     pin=each.pin,
                     overridden=each.overridden,
+                    checkpoint=each.checkpoint,
                 )
                 for each in record.versions
             ),

@@ -76,6 +76,7 @@ from ._keeping.backup import backup_home
 from ._packages.package import Package
 from ._reader import HomeReader
 from ._registry.approval import Approve
+from ._registry.data_plan import DataChoice
 from ._registry.info import ComponentInfo
 from ._registry.plan import InstallPlan
 from ._registry.summary import ComponentSummary
@@ -292,18 +293,32 @@ class System(OpenHome):
         return replace(self.info(target), verdicts=verdicts)
 
     async def rollback(
-        self, name: str, to: str | None = None, *, overrides: Mapping[str, str] | None = None
+        self,
+        name: str,
+        to: str | None = None,
+        *,
+        data: DataChoice | None = "keep",
+        overrides: Mapping[str, str] | None = None,
     ) -> ComponentInfo:
         """Go back to a retained version: `to`, or the one installed before the active one.
 
-        The sequence floor stays: a version that was rolled back cannot return as an update. This
-        leaves the data alone and does not call `migrate`. Nothing is asked, because that version
-        was approved before. It gets what is granted now: what was withdrawn since stays withdrawn.
+        The sequence floor stays: a version that was rolled back cannot return as an update. Nothing
+        is asked, because that version was approved before, and `migrate` is not called. It gets
+        what is granted now: what was withdrawn since stays withdrawn. The gates judge it, too; of
+        them, only those that `updates.rollback_block` names stop it.
 
-        The gates judge it, too; of them, only those that `updates.rollback_block` names stop it.
+        Args:
+            name: The component.
+            to: The version. It may be the active one, where that has data to go back to.
+            data: `keep` leaves the data as it is now. `restore` makes it what it was when that
+                version was replaced, and keeps the data of now for a rollback to the version that
+                runs now. None keeps it unless a later version has migrated it.
+            overrides: As for `update`.
 
         Raises:
             NotInstalled, VersionNotRetained: There is no such version.
+            NoCheckpoint: The data of that version is to be restored, and there is no copy of it.
+            DataUndecided: `data` is None, and a later version has migrated the data.
             TrustError: Its key was revoked, or belongs to no owner of the name.
             UpdateBlocked: A gate does not let that version take over.
             UpdateFailed: That version did not come up; the error says what runs.
@@ -311,12 +326,12 @@ class System(OpenHome):
         """
         self._need_writable("rollback")
         async with self._alone(name), self._recorded("rollback", name):
-            verdicts = await self._updating.rollback(name, to, overrides or {})
+            verdicts = await self._updating.rollback(name, to, overrides or {}, data)
         self._granting.note_change()
         return replace(self.info(name), verdicts=verdicts)
 
     async def plan_rollback(self, name: str, to: str | None = None) -> InstallPlan:
-        """Decide the effect of `rollback`, and change nothing.
+        """Decide the effect of `rollback`, also on the data, and change nothing.
 
         Raises:
             NotInstalled, VersionNotRetained: There is no such version.

@@ -107,4 +107,5 @@ BLOCK = Block(
     errors=("airswasm.osl.errors",),
     forbidden=FORBIDDEN,
     forget="airswasm.osl._forgetting:forget",
+    snapshots="airswasm.osl._snapshots:snapshots",
 )

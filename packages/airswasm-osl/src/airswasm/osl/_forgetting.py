@@ -16,13 +16,16 @@ from ._folder import PARTIAL_PREFIX
 from ._policy import OslPolicy, folders_below
 from ._provider import files_of
 
-__all__ = ("forget",)
+__all__ = ("KEPT_FOLDER", "forget", "remove_folder")
+
+KEPT_FOLDER = ".kept"
+"""Has the snapshots, in the folder that has the components' own; no namespace has this name."""
 
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 async def forget(services: Services, name: str) -> None:
-    """Remove a component's folder with all its content; do nothing without a folder.
+    """Remove a component's folder and its snapshots; do nothing where there are none.
 
     A folder that the operator mapped to the component (`folders_below(elsewhere=…)`, an embedder's
     `OslPolicy`) does not belong to the component, and stays.
@@ -32,21 +35,29 @@ async def forget(services: Services, name: str) -> None:
     """
     if services.has(OslPolicy) or not services.has(Home):
         return
-    folder = folders_below(files_of(services))(name)
-    await anyio.to_thread.run_sync(_remove, folder)
+    files = files_of(services)
+    for base in (files, files / KEPT_FOLDER):
+        await anyio.to_thread.run_sync(remove_folder, folders_below(base)(name))
 
 
-def _remove(folder: Path) -> None:
+def remove_folder(folder: Path | str, *, dir_fd: int | None = None) -> None:
     """Remove a folder and its content, however deep a program has nested it.
 
     `shutil.rmtree` takes Python's stack and a descriptor for each level. So what is nested moves up
     first, and each folder is removed when nothing is in it.
+
+    Args:
+        folder: The folder; an absent one is no error.
+        dir_fd: The folder that a relative path is beneath.
+
+    Raises:
+        OSError: Part of it cannot be removed; the caller may call again.
     """
     if os.rename not in os.supports_dir_fd:  # Windows
-        shutil.rmtree(folder, ignore_errors=not folder.exists())
+        shutil.rmtree(folder, ignore_errors=not Path(folder).exists())
         return
     try:
-        root_fd = os.open(folder, _FOLDER)
+        root_fd = os.open(folder, _FOLDER, dir_fd=dir_fd)
     except FileNotFoundError:
         return
     try:
@@ -57,7 +68,7 @@ def _remove(folder: Path) -> None:
                     os.rmdir(name, dir_fd=root_fd)
     finally:
         os.close(root_fd)
-    folder.rmdir()
+    os.rmdir(folder, dir_fd=dir_fd)
 
 
 def _emptied(name: str, root_fd: int) -> None:

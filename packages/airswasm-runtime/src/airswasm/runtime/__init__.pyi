@@ -27,6 +27,7 @@ from ._shape import (
     ResourceIdentity,
     ValueType,
 )
+from ._snapshots import SnapshotDifference, Snapshots, SnapshotSize
 from ._timers import Timer, Timers
 from ._usage import BOUNDS, CallUse, FunctionUse, Histogram, HostCallUse, Usage
 from ._values import Case, Err, GuestResource, Ok, Some
@@ -161,6 +162,9 @@ __all__ = (
     "ServiceMissing",
     "SelfTestReport",
     "Services",
+    "SnapshotDifference",
+    "SnapshotSize",
+    "Snapshots",
     "Some",
     "StackOverflowed",
     "Timer",

@@ -40,4 +40,5 @@ BLOCK = Block(
     ),
     errors=("airswasm.storage.errors",),
     forget="airswasm.storage._forgetting:forget",
+    snapshots="airswasm.storage._snapshots:snapshots",
 )

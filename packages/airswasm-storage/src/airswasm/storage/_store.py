@@ -32,10 +32,12 @@ from ._backends.watermark import begin_sync, count_lost
 from ._batch import Batch
 from ._layout.keys import (
     EVERYTHING,
+    KEPT,
     LAST_GENERATION,
     LAST_TIME,
     LOGS,
     SPACES,
+    after_name,
     decode_name,
     range_of,
 )
@@ -231,6 +233,15 @@ class Store:
         """
         return self._names(SPACES)
 
+    def kept_checkpoints(self) -> tuple[tuple[str, str], ...]:
+        """Return the namespace and the label of every checkpoint that the host keeps.
+
+        Raises:
+            StorageError: The store cannot be read.
+        """
+        found = self.backend.scan(*range_of(KEPT))
+        return tuple((decode_name(key), after_name(key)) for key, _ in found)
+
     def log(self, name: str, bounds: LogBounds | None = None) -> Log:
         """Return a log, which need not hold anything yet.
 
@@ -278,8 +289,9 @@ class Store:
             StorageError: Refused or failed.
         """
         space = self.namespace(namespace)
-        for checkpoint in space.checkpoints.list():
-            await space.checkpoints.drop(checkpoint.label)
+        for checkpoints in (space.checkpoints, space.kept_checkpoints):
+            for checkpoint in checkpoints.list():
+                await checkpoints.drop(checkpoint.label)
         return await space.clear()
 
     @property

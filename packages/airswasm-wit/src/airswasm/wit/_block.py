@@ -271,6 +271,10 @@ class Block:
         forget: The path of a function `(services, name)`, plain or `async`, that removes all
             that the block keeps for a component. It is called when a name is purged, and again
             when a purge was interrupted, so it must accept that there is nothing left.
+        snapshots: The path of a function that takes the host's `Services` and returns the
+            `airswasm.runtime.Snapshots` of what the block keeps for components, or None. The
+            host takes one before another version works on a component's data, and goes back to
+            it with a failed update or with `airswasm rollback --with-data`.
         decide: The path of a function that takes the host's `Services` and returns an
             `airswasm.security.DecisionLayer`, such as a policy engine. The guard asks it about
             every call that it has not remembered, beside grants and roles; it can only refuse.
@@ -292,6 +296,7 @@ class Block:
     verbs: tuple[Verb, ...] = ()
     operations: str = ""
     forget: Part = ""
+    snapshots: Part = ""
     decide: Part = ""
     gates: tuple[Gate, ...] = ()
 
@@ -303,6 +308,7 @@ class Block:
             self.observe,
             self.operations,
             self.forget,
+            self.snapshots,
             self.decide,
         ):
             _check_path(path)

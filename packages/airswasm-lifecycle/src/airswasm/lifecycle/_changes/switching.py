@@ -2,8 +2,9 @@
 
 1. `load`: the new version is compiled and linked.
 2. `keep the data`: what the old version stored is kept, so that a failure can restore it. Where the
-   new version takes over stored data (`migrate`), the old one first finishes the message in hand
-   and then pauses until the end, because two versions must not write the same data at once.
+   new version takes over stored data (`migrate`), or gets that of an earlier time, the old one
+   finishes the message in hand and then pauses until the end, because two versions must not write
+   the same data at once (`keeping_data`).
 3. `start`: the new version starts beside the old one, which goes on. Now it is a candidate.
 4. `pass the gates`: each gate has a verdict on it. Those that compare the versions, and ask no
    candidate, have theirs before step 2; where that blocks, no data is taken over.
@@ -20,8 +21,8 @@ only after the gates, and a stop would wait for them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
@@ -34,12 +35,13 @@ from .._hosting.incarnations import reason_of
 from .._hosting.loading import Loader
 from .._hosting.running import Running
 from .._packages.manifest import Manifest
+from .._registry.checkpoint import DataCheckpoint
 from .._registry.ledger import Decide, Ledger
 from .._registry.registry import ComponentRecord
 from .._verdicts import GateVerdict
 from ..errors import UpdateBlocked, UpdateFailed
 
-__all__ = ("KeepData", "Step", "Switch", "Switching", "keep_no_data")
+__all__ = ("KeepData", "Step", "Switch", "Switching")
 
 Step: TypeAlias = Literal[
     "load", "keep the data", "start", "pass the gates", "write the change", "switch"
@@ -63,6 +65,7 @@ class Switch:
         candidate: The new version beside the old one; None before it is loaded, and where it does
             not start.
         verdicts: The verdicts of the gates so far.
+        restores: The checkpoint whose data the new version gets; None for the data of now.
     """
 
     change: VersionChange
@@ -75,6 +78,7 @@ class Switch:
     step: Step = "load"
     candidate: Candidate | None = None
     verdicts: tuple[GateVerdict, ...] = ()
+    restores: DataCheckpoint | None = None
 
     @property
     def name(self) -> str:
@@ -89,13 +93,10 @@ class Switch:
 
 
 KeepData: TypeAlias = Callable[[Switch], AbstractAsyncContextManager[None]]
-"""Keeps what a name has stored before the block, and restores it if the block fails."""
+"""Keeps what a name has stored before the block, and restores it if the block fails.
 
-
-@asynccontextmanager
-async def keep_no_data(_switch: Switch) -> AsyncGenerator[None]:
-    """Keep nothing."""
-    yield
+Where two versions would write the same data, the old one holds still inside the block.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +145,6 @@ class Switching:
                 stack.callback(candidate.discard)
             await self._judge_versions(switch)
             switch.step = "keep the data"
-            if switch.candidate is not None and switch.candidate.migrates:
-                await stack.enter_async_context(hosting.holding_still(name))
             await stack.enter_async_context(self.keep_data(switch))
             if switch.candidate is not None:
                 await self._try(switch, switch.candidate)

@@ -20,6 +20,7 @@ from .._hosting.running import Running
 from .._packages.manifest import Manifest
 from .._packages.package import Package
 from .._registry.approval import Approve
+from .._registry.data_plan import DataChoice
 from .._registry.ledger import Decide, Ledger, version_of
 from .._registry.plan import (
     InstallPlan,
@@ -31,6 +32,7 @@ from .._registry.registry import ComponentRecord, Registry, VersionRecord
 from .._verdicts import GateVerdict
 from ..errors import ArtifactCorrupt, ManifestInvalid
 from .levels import Levels
+from .planning_data import choose_data, plan_data
 from .switching import Switch, Switching
 
 __all__ = ("Updating",)
@@ -124,18 +126,24 @@ class Updating:
             return None
 
     async def rollback(
-        self, name: str, to: str | None, overrides: Mapping[str, str]
+        self, name: str, to: str | None, overrides: Mapping[str, str], data: DataChoice | None
     ) -> tuple[GateVerdict, ...]:
         """Go back to a retained version. Raises as `System.rollback`."""
         self.switching.gates.check_overrides(overrides)
         record = self.registry.get(name)
-        plan = await self.plan_rollback(name, to)
-        version = record.version(plan.version)
+        version = record.version(version_to_return_to(record, to))
+        restores = choose_data(record, version, data) == "restore"
+        plan = await self._plan_version(record, version)
         successor = replace(record.with_active(plan.version, self.clock()), migrate_from=None)
         _, verified = await self.running.stored.verified(record, version)
         return await self.switching.carry_out(Switch(
             self._rollback_of(record, version, plan.manifest), record, successor, plan.manifest,
-            _as_before, lambda ready: self.ledger.put("rollback", ready, verified), overrides,
+            _as_before,
+            lambda ready: self.ledger.put(
+                "rollback", ready, verified, data="restored" if restores else "kept"
+            ),
+            overrides,
+            restores=version.checkpoint if restores else None,
         ))  # fmt: skip
 
     async def preview_rollback(self, name: str, to: str | None) -> InstallPlan:
@@ -149,6 +157,10 @@ class Updating:
         """Decide the effect of a rollback; see `System.plan_rollback`."""
         record = self.registry.get(name)
         version = record.version(version_to_return_to(record, to))
+        plan = await self._plan_version(record, version)
+        return replace(plan, data=await plan_data(self.running, record, version))
+
+    async def _plan_version(self, record: ComponentRecord, version: VersionRecord) -> InstallPlan:
         manifest = await self.running.verified_manifest(record, version)
         wasm = await anyio.to_thread.run_sync(
             self.running.stored.artifacts.read, version.wasm_digest

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import get_args
+
+from .._registry.checkpoint import Checkpoints
 
 __all__ = ("UpdateSettings",)
 
@@ -18,6 +21,9 @@ class UpdateSettings:
         gate_timeout: Seconds for each gate; one that takes longer blocks.
         timeouts: Seconds for single gates, by name: `{ replay = 600 }`.
         health_checks: Health checks in a row that a new version has to pass.
+        checkpoints: When to copy a component's data before another version works on it, so that a
+            rollback can restore it: at `migrations`, which change its format; `always`; or
+            `never`, and then a failed migration leaves what it has written, too.
     """
 
     warn: tuple[str, ...] = ()
@@ -26,6 +32,7 @@ class UpdateSettings:
     gate_timeout: float = 60.0
     timeouts: dict[str, float] = field(default_factory=dict[str, float])
     health_checks: int = 3
+    checkpoints: Checkpoints = "migrations"
 
     def __post_init__(self) -> None:
         for seconds in (self.gate_timeout, *self.timeouts.values()):
@@ -33,6 +40,8 @@ class UpdateSettings:
                 raise ValueError("a gate has from a millisecond to a day")
         if not 1 <= self.health_checks <= 100:
             raise ValueError("health_checks must be from 1 to 100")
+        if self.checkpoints not in get_args(Checkpoints):
+            raise ValueError("checkpoints must be 'migrations', 'always' or 'never'")
 
     def named(self) -> dict[str, tuple[str, ...]]:
         """Return the gates that each key names."""

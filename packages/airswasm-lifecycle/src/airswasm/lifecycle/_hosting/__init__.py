@@ -10,5 +10,5 @@ again what was given up, and `quarantine` holds the messages of a component whos
 the outcomes of one's health checks, `status` reports on all of them, and `profile` on the use of
 one. `dead_letter_queue` has the messages that none of them handled, and `component_timers` those
 that they send later. `exports` calls the functions that they export, with `json_values` for callers
-outside of Python.
+outside of Python. `data_keeper` has their data as it was with earlier versions.
 """

@@ -159,6 +159,16 @@ class Hosting:
         if begun is not None:
             await begun.wait()
 
+    def ref(self, name: str) -> ActorRef | None:
+        """Return the reference of a component; it stays through updates and restarts."""
+        hosted = self._hosted.get(name)
+        return hosted.ref if hosted is not None else None
+
+    def waiting(self, name: str) -> int:
+        """Return how many messages wait in a component's mailbox."""
+        ref = self.ref(name)
+        return ref.mailbox.size if ref is not None and ref.is_alive else 0
+
     def version(self, name: str) -> str | None:
         """Return the version that is hosted under a name; None if none is."""
         hosted = self._hosted.get(name)

@@ -6,8 +6,8 @@ and its signature are valid today.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -34,6 +34,7 @@ from .._registry.stored_packages import StoredPackages
 from .._registry.tables import ComponentPolicies
 from ..errors import PackageUnsigned
 from .candidate import Candidate
+from .data_keeper import DataKeeper
 from .hosting import Hosting
 from .incarnations import reason_of
 
@@ -64,6 +65,7 @@ class Running:
     delivery: DurableDelivery
     schedule: Schedule
     clock: Callable[[], float]
+    data: DataKeeper
     successors: dict[str, tuple[VersionRecord, Decide]]
     """The versions that start beside the active one, and what was decided about each."""
 
@@ -198,17 +200,46 @@ class Running:
         if not self.is_online:
             return
         try:
+            if await self.data.put_back(record.name):
+                record = self.registry.get(record.name)
             asked = await self.verified_manifest(record, record.active_version)
             manifest, excesses = self.policy.hold(asked)
             self.hosting.note_held(record.name, excesses)
             self.take_over(record, manifest)
             self._say_if_free(record.name)
-            await self.hosting.start(record, manifest, candidate)
+            async with self._data_for(record, manifest) as migrated:
+                await self.hosting.start(record, manifest, candidate)
+                if record.migrate_from is not None:
+                    await self.ledger.put("migrated", migrated)
         except Exception as error:
             self.hosting.note_refusal(record.name, error)
             raise
-        if record.migrate_from is not None:
-            await self.ledger.put("migrated", replace(record, migrate_from=None))
+
+    @asynccontextmanager
+    async def _data_for(
+        self, record: ComponentRecord, manifest: Manifest
+    ) -> AsyncGenerator[ComponentRecord]:
+        """Let a version that takes over data at its start work on a copy; see `DataKeeper`.
+
+        Yields:
+            The record to write when it has done so.
+        """
+        former, name = record.migrate_from, record.name
+        migrated = replace(record, migrate_from=None)
+        if former is None or not (await self.hosting.load_candidate(record, manifest)).migrates:
+            yield migrated
+            return
+        migrated = migrated.with_data_format(record.active)
+        if self.data.checkpoints == "never":
+            yield migrated
+            return
+        async with self.data.other_data(name, None) as taken:
+            try:
+                yield migrated.with_checkpoint(former, taken)
+            except BaseException:
+                if self.hosting.is_running(name):  # the record could not be written
+                    await self.hosting.stop(name)
+                raise
 
     def _say_if_free(self, name: str) -> None:
         """Say in its log that a component may use everything."""
@@ -344,6 +375,8 @@ class Running:
         earlier = record.migrate_from
         if earlier is None or not record.has_version(earlier):
             return
+        if self.registry.get(record.name).set_aside:
+            return  # its data could not be put back: no version may work on it
         before = replace(record.with_active(earlier, self.clock()), migrate_from=None)
         self.logs.write(record.name, "warn", f"went back to {earlier}", source="supervisor")
         await self.hosting.stop(record.name)

@@ -3,6 +3,7 @@
 `registry` stores the records, in a `tables` of the host's store, and `stored_packages` the files
 that they name. `plan` decides a change, `approval` answers it, and `ledger` writes it. `in_force`
 has the grants that follow from a record. `limits` are those that hold for a component. `info` and
-`summary` are what people read of a record.
+`summary` are what people read of a record, `checkpoint` what it says of a copy of the data, and
+`data_plan` what a rollback does to the data.
 `lookalikes` finds names that are easily taken for each other.
 """

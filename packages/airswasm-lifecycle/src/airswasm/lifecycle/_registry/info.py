@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from .._home.artifacts import ArtifactStore
 from .._packages.manifest import MANIFEST_NAME, LimitsSection, Manifest
 from .._verdicts import GateVerdict
+from .checkpoint import DataCheckpoint
 from .registry import ComponentRecord
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class VersionInfo:
     """The source's name for exactly this version: a commit, a digest."""
     overridden: Mapping[str, str] = field(default_factory=dict[str, str])
     """The gates that would have stopped it, with an operator's reasons to override them."""
+    checkpoint: DataCheckpoint | None = None
+    """The copy of its data, for a rollback with data; None if there is none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,6 +227,7 @@ class Ledger:
         verb: str,
         record: ComponentRecord,
         verified: VerifiedStatement | None = None,
+        **detail: str,
     ) -> None:
         """Write a record whose files are already staged.
 
@@ -237,6 +238,7 @@ class Ledger:
             verb: For the audit log.
             record: The record.
             verified: The statement of a version that becomes active.
+            detail: More for the audit log.
 
         Raises:
             TrustError: The host trusts that version no longer; the record is unchanged.
@@ -245,7 +247,9 @@ class Ledger:
             if verified is not None:
                 await anyio.to_thread.run_sync(self._trust.check_installed, verified)
             owner = self._registry.get(record.name).owner
-            await self._write_decided(verb, (replace(record, owner=owner),), lambda before: before)
+            await self._write_decided(
+                verb, (replace(record, owner=owner),), lambda before: before, detail
+            )
 
     async def change_grants(
         self,
@@ -318,7 +322,11 @@ class Ledger:
             await anyio.to_thread.run_sync(self._trust.unpin, record.package_name)
 
     async def _write_decided(
-        self, verb: str, records: Sequence[ComponentRecord], decide: Decide
+        self,
+        verb: str,
+        records: Sequence[ComponentRecord],
+        decide: Decide,
+        detail: Mapping[str, str] | None = None,
     ) -> None:
         """Write records with their grants; alike ones share one, and its lines in the log."""
         made: dict[GrantRecord, GrantRecord] = {}
@@ -332,11 +340,16 @@ class Ledger:
                 for each in after.entries[len(before.entries) :]:
                     self._audit.record(grant_event(record.name, each, each.verdict))
             decided.append(replace(record, grants=after))
-        await self._write(verb, decided)
+        await self._write(verb, decided, detail)
 
-    async def _write(self, verb: str, records: Sequence[ComponentRecord]) -> None:
+    async def _write(
+        self,
+        verb: str,
+        records: Sequence[ComponentRecord],
+        detail: Mapping[str, str] | None = None,
+    ) -> None:
         if records:
-            self._note(verb, records[0], {"names": str(len(records))})
+            self._note(verb, records[0], {"names": str(len(records)), **(detail or {})})
             await self._registry.put(*records)
 
     def _note(self, verb: str, record: ComponentRecord, detail: dict[str, str]) -> None:

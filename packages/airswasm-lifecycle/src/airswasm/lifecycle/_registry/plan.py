@@ -34,6 +34,7 @@ from ..errors import (
     VersionNotRetained,
     WrongPackage,
 )
+from .data_plan import DataPlan
 from .lookalikes import Lookalike
 from .registry import ComponentRecord, VersionRecord
 
@@ -100,6 +101,8 @@ class InstallPlan:
     verdicts: tuple[GateVerdict, ...] = ()
     """The verdicts of the gates on an update or a rollback; without those that try a candidate,
     which nothing starts for a plan."""
+    data: DataPlan | None = None
+    """The choice about its data; for a rollback only."""
 
     @property
     def limits(self) -> LimitsSection:
@@ -277,13 +280,15 @@ def plan_rollback(
 def version_to_return_to(record: ComponentRecord, to: str | None) -> str:
     """Return the version to go back to: `to`, or the one installed before the active one.
 
+    It can be the active version, where that has data to go back to.
+
     Raises:
         VersionActive: It is the active version already.
         VersionNotRetained: The host does not retain that version.
     """
     retained = [each.version for each in record.versions]
     if to is not None:
-        if to == record.active:
+        if to == record.active and record.active_version.checkpoint is None:
             raise VersionActive(record.name, to, retained)
         if to not in retained:
             raise VersionNotRetained(record.name, to, retained)

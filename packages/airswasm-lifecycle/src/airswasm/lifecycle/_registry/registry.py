@@ -22,6 +22,7 @@ from airswasm.security import GrantOrigin, GrantRecord, SecurityError
 
 from .._packages.requests import read_grants
 from ..errors import HostOffline, NotInstalled, RegistryCorrupt
+from .checkpoint import DataCheckpoint
 
 __all__ = (
     "REGISTRY_NAMESPACE",
@@ -68,10 +69,12 @@ class VersionRecord:
     """Whether an operator keeps it, however old it is."""
     replaced_at: float | None = None
     """When it stopped being active, in seconds since 1970; None if it is, or if not known."""
-    checkpoint: str = ""
-    """The checkpoint of its data, taken as it was replaced; empty if there is none."""
     overridden: Mapping[str, str] = field(default_factory=dict[str, str])
     """The gates that would have stopped it, with an operator's reasons to override them."""
+    checkpoint: DataCheckpoint | None = None
+    """The copy of its data, taken as it was replaced; None if there is none."""
+    data_format: str = ""
+    """The version whose `migrate` made the data what this one works on; empty for none."""
 
     def to_document(self) -> dict[str, object]:
         """Return the version in its stored form; it has only those later fields that are set."""
@@ -90,10 +93,12 @@ class VersionRecord:
             document["pinned"] = True
         if self.replaced_at is not None:
             document["replaced_at"] = self.replaced_at
-        if self.checkpoint:
-            document["checkpoint"] = self.checkpoint
         if self.overridden:
             document["overridden"] = dict(self.overridden)
+        if self.checkpoint is not None:
+            document["checkpoint"] = self.checkpoint.to_document()
+        if self.data_format:
+            document["data_format"] = self.data_format
         return document
 
 
@@ -117,6 +122,16 @@ class ComponentRecord:
     """The version whose data the active one has yet to take over."""
     grants: GrantRecord = field(default_factory=GrantRecord)
     """The decisions about what its versions ask for."""
+    data_format: str = ""
+    """The version whose `migrate` made the present data what it is; empty for none."""
+    set_aside: str = ""
+    """While another version works on a copy: the label of the data that the active one has left."""
+
+    @property
+    def labels(self) -> frozenset[str]:
+        """The labels of all copies of its data that it names."""
+        found = {each.checkpoint.label for each in self.versions if each.checkpoint is not None}
+        return frozenset(found | {self.set_aside} - {""})
 
     @property
     def active_version(self) -> VersionRecord:
@@ -169,6 +184,22 @@ class ComponentRecord:
         )
         return replace(self, versions=versions)
 
+    def with_checkpoint(self, version: str, taken: DataCheckpoint | None) -> ComponentRecord:
+        """Return a record in which a version has another checkpoint, if it is retained."""
+        versions = tuple(
+            replace(each, checkpoint=taken) if each.version == version else each
+            for each in self.versions
+        )
+        return replace(self, versions=versions)
+
+    def with_data_format(self, data_format: str) -> ComponentRecord:
+        """Return a record whose active version works on data of another format."""
+        versions = tuple(
+            replace(each, data_format=data_format) if each.version == self.active else each
+            for each in self.versions
+        )
+        return replace(self, versions=versions, data_format=data_format)
+
     def _replaced(self, now: float) -> tuple[VersionRecord, ...]:
         return tuple(
             replace(each, replaced_at=now) if each.version == self.active else each
@@ -188,6 +219,10 @@ class ComponentRecord:
             "grants": self.grants.to_documents(),
             "versions": [each.to_document() for each in self.versions],
         }
+        if self.data_format:
+            document["data_format"] = self.data_format
+        if self.set_aside:
+            document["set_aside"] = self.set_aside
         return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
 
     @classmethod
@@ -212,6 +247,8 @@ class ComponentRecord:
                 versions=versions,
                 wanted="running" if document["wanted"] == "running" else "stopped",
                 migrate_from=document["migrate_from"],
+                data_format=str(document.get("data_format", "")),
+                set_aside=str(document.get("set_aside", "")),
             )
             active = record.active_version
             grants = (
@@ -243,8 +280,9 @@ def _read_version(document: Mapping[str, object]) -> VersionRecord:
         pin=str(document.get("pin", "")),
         is_pinned=document.get("pinned") is True,
         replaced_at=None if replaced_at is None else float(str(replaced_at)),
-        checkpoint=str(document.get("checkpoint", "")),
         overridden={str(gate): str(why) for gate, why in overridden.items()},
+        checkpoint=DataCheckpoint.from_document(document.get("checkpoint")),
+        data_format=str(document.get("data_format", "")),
     )
 
 
@@ -293,6 +331,8 @@ class Registry:
         self._table = table
         self._records = {record.name: record for record in records}
         self._checkpoint = checkpoint
+        self.changed: Callable[[str, frozenset[str]], None] = lambda _name, _labels: None
+        """Called after each write, with the copies of data that a record named and does no more."""
 
     @classmethod
     async def open(
@@ -350,7 +390,10 @@ class Registry:
         """Write records, all of them or none."""
         added = {record.name: record for record in records}
         await self._write({name: record.to_json() for name, record in added.items()})
+        before = {name: self.labels(name) for name in added}
         self._records.update(added)
+        for name, record in added.items():
+            self.changed(name, before[name] - record.labels)
 
     async def remove(self, name: str) -> None:
         """Remove the record of a name.
@@ -360,7 +403,12 @@ class Registry:
         """
         self.get(name)
         await self._write({name: None})
-        del self._records[name]
+        self.changed(name, self._records.pop(name).labels)
+
+    def labels(self, name: str) -> frozenset[str]:
+        """Return the labels of all copies of a name's data that its record names."""
+        record = self._records.get(name)
+        return record.labels if record is not None else frozenset()
 
     def digests(self) -> frozenset[str]:
         """Return the digests of all files that a retained version needs."""

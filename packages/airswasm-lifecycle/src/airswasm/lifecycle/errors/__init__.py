@@ -4,11 +4,12 @@ The tree follows the steps of an install: read the manifest, read the package, j
 run it. Every class carries a stable ``code`` and a ``hint``, so a command line or an API can map a
 failure without parsing text. Messages say what happened and where; hints say what to do next.
 
-`_tree` has the base; the classes stand in `_packages`, `_versions`, `_running`, `_home`,
+`_tree` has the base; the classes stand in `_packages`, `_versions`, `_data`, `_running`, `_home`,
 `_sources` and `_trials`. Each belongs to this module all the same: a pickle or a traceback names no
 private one.
 """
 
+from ._data import CheckpointFailed, DataNotRestored, DataUndecided, NoCheckpoint
 from ._home import (
     BackupInvalid,
     ConfigurationInvalid,
@@ -83,8 +84,11 @@ __all__ = (
     "ApprovalRefused",
     "ArtifactCorrupt",
     "BackupInvalid",
+    "CheckpointFailed",
     "ComponentsInvalid",
     "ConfigurationInvalid",
+    "DataNotRestored",
+    "DataUndecided",
     "EndedForMemory",
     "ExtraMissing",
     "GateUnknown",
@@ -101,6 +105,7 @@ __all__ = (
     "ManifestInvalid",
     "ManifestProblem",
     "MemoryTooSmall",
+    "NoCheckpoint",
     "NoRecordedSource",
     "NoSuchSetting",
     "NotInstalled",

@@ -2,6 +2,7 @@
 
     m <length of name> <name>                   a namespace: its counters and its generation
     p <length of name> <name> <label>           a checkpoint of a namespace: the same
+    k <length of name> <name> <label>           a checkpoint that the host keeps: the same
     l <length of name> <name>                   a log: its counters and its generation
     c <length of log's name> <name> <consumer>  how far a consumer of a log has come
     d <generation> <key>                        a value of a namespace, or an entry of a log
@@ -29,6 +30,7 @@ NAME_BYTES = 255
 
 SPACES = b"m"
 CHECKPOINTS = b"p"
+KEPT = b"k"
 LOGS = b"l"
 CONSUMERS = b"c"
 GARBAGE = b"g"

@@ -2,7 +2,11 @@
 
 A checkpoint is a generation of its own, complete and never written again, so that restoring or
 dropping one is as safe as it is simple. Creating and restoring copy in bounded parts
-(`rebuilding`); the namespace stays in use.
+(`rebuilding`); the namespace stays in use. To exchange content and checkpoint copies nothing: both
+are generations, and one small batch says which is which.
+
+Operators' checkpoints and those that a host keeps for the versions of a component (`snapshots`)
+have records of different kinds, so that no label of the one can be that of the other.
 
 Rejected: keeping the old values of changed keys, which makes each later write dearer and each
 scan a merge.
@@ -11,7 +15,7 @@ scan a merge.
 from __future__ import annotations
 
 import struct
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -27,11 +31,12 @@ from .._layout.keys import (
     garbage_key,
     range_of,
 )
-from .._layout.space import ENTRY_BYTES, Space
-from ..errors import CheckpointExists, CheckpointUnknown, StorageCorrupted
+from .._layout.space import ENTRY_BYTES, Space, pack_space
+from ..errors import CheckpointExists, CheckpointUnknown, StorageCorrupted, StorageUnavailable
 from .rebuilding import Progress, Rebuilding, ignore_progress
 
 if TYPE_CHECKING:
+    from .._backends.backend import Change
     from .._store import Store
     from .namespace import Namespace
 
@@ -76,12 +81,18 @@ class Difference:
 
 
 class Checkpoints:
-    """The checkpoints of one namespace; `Namespace.checkpoints` makes it."""
+    """The checkpoints of one namespace; `Namespace.checkpoints` makes it.
 
-    def __init__(self, store: Store, namespace: Namespace) -> None:
+    Args:
+        store: The open store.
+        namespace: The namespace.
+        kind: The first byte of their records' keys.
+    """
+
+    def __init__(self, store: Store, namespace: Namespace, kind: bytes = CHECKPOINTS) -> None:
         self._store = store
         self._namespace = namespace
-        self._prefix = CHECKPOINTS + encode_name(namespace.name)
+        self._prefix = kind + encode_name(namespace.name)
 
     def list(self) -> tuple[Checkpoint, ...]:
         """Return all checkpoints, the oldest first.
@@ -93,7 +104,13 @@ class Checkpoints:
         records = (_unpack(after_name(key), record) for key, record in found)
         return tuple(sorted((c for c, _ in records), key=lambda each: each.created_at))
 
-    async def create(self, label: str, *, progress: Progress = ignore_progress) -> Checkpoint:
+    async def create(
+        self,
+        label: str,
+        *,
+        progress: Progress = ignore_progress,
+        moment: Callable[[], Awaitable[None]] | None = None,
+    ) -> Checkpoint:
         """Copy the namespace as it is now.
 
         A cancel before the end leaves no checkpoint.
@@ -101,6 +118,8 @@ class Checkpoints:
         Args:
             label: 1 to 255 bytes of UTF-8.
             progress: Told how many keys were copied so far.
+            moment: Awaited when most is copied; the copy is then that of the moment at which it
+                returns, and a writer that it stopped waits for little.
 
         Returns:
             The checkpoint, durable.
@@ -114,16 +133,74 @@ class Checkpoints:
         self._check_absent(key, label)
         source = self._store.namespace(self._namespace.name, quota_bytes=_NO_QUOTA)
         async with Rebuilding(self._store, source, progress) as rebuilding:
-            await rebuilding.copy(self._store.space(source.record_key))
-            self._check_absent(key, label)
-            built, now = rebuilding.built, self._store.clock()
-            made = Checkpoint(label, now, built.used_bytes, built.keys)
-            await rebuilding.become_checkpoint(
-                key, lambda space: _RECORD.pack(
-                    space.used_bytes, space.keys, space.generation, now, space.timed
-                ),
-            )  # fmt: skip
-        return made
+            if moment is None:
+                await rebuilding.copy(self._store.space(source.record_key))
+            else:
+                await rebuilding.copy_up_to(moment)
+            return await self._keep(rebuilding, key, label)
+
+    async def copy(self, label: str, to: str, *, progress: Progress = ignore_progress) -> None:
+        """Copy a checkpoint. A cancel before the end leaves no copy.
+
+        Raises:
+            CheckpointUnknown: There is none of this label.
+            CheckpointExists: There is one of the label `to`.
+            StorageError: Refused or failed.
+        """
+        await self._store.recover()
+        _, content = self._find(label)
+        self._check_absent(self._key(to), to)
+        target = self._store.namespace(self._namespace.name, quota_bytes=_NO_QUOTA)
+        async with Rebuilding(self._store, target, progress) as rebuilding:
+            await rebuilding.copy(content)
+            await self._keep(rebuilding, self._key(to), to)
+
+    async def exchange(self, label: str, aside: str | None) -> None:
+        """Make a checkpoint the content of the namespace, in one step and without a copy.
+
+        The checkpoint is used up. Writes of the namespace go to the new content from then on.
+
+        Args:
+            label: The label of a checkpoint.
+            aside: The label of a checkpoint that the former content becomes; None removes it.
+
+        Raises:
+            CheckpointUnknown: There is none of this label.
+            CheckpointExists: There is one of the label `aside`.
+            StorageError: Refused or failed; nothing changed.
+        """
+        await self._store.recover()
+        space = self._store.space(self._namespace.record_key)
+        async with space.turn:
+            if space is not self._store.space(self._namespace.record_key):
+                raise StorageUnavailable(self._store.path, "the disk failed meanwhile")
+            _, content = self._find(label)
+            if aside is not None:
+                self._check_absent(self._key(aside), aside)
+            self._exchange(self._key(label), content, space, aside)
+        await self._namespace.wait_durable()
+
+    def _exchange(self, key: bytes, content: Space, space: Space, aside: str | None) -> None:
+        new = content.generation if content.keys else 0
+        record = pack_space(content.used_bytes, content.keys, new, content.timed)
+        changes: list[Change] = [(key, None), (self._namespace.record_key, record)]
+        garbage = [] if new or not content.generation else [content.generation]
+        if aside is not None:
+            changes.append((self._key(aside), _pack(space, self._store.clock())))
+        elif space.generation:
+            garbage.append(space.generation)
+        self._store.apply([*changes, *((garbage_key(each), b"") for each in garbage)])
+        space.set(content.used_bytes, content.keys, new, content.timed)
+        space.find_due(self._store.backend)
+        self._store.expiring.note(self._namespace.record_key, space)
+        for each in garbage:
+            self._store.sweep(each)
+
+    async def _keep(self, rebuilding: Rebuilding, key: bytes, label: str) -> Checkpoint:
+        self._check_absent(key, label)
+        built, now = rebuilding.built, self._store.clock()
+        await rebuilding.become_checkpoint(key, lambda space: _pack(space, now))
+        return Checkpoint(label, now, built.used_bytes, built.keys)
 
     async def restore(self, label: str, *, progress: Progress = ignore_progress) -> Checkpoint:
         """Make the namespace what it was, in one step for readers; the checkpoint stays.
@@ -203,6 +280,10 @@ class Checkpoints:
 
 _NO_QUOTA = 2**62
 """Neither a copy nor what it was a copy of may be refused for a quota that was lowered since."""
+
+
+def _pack(space: Space, created_at: float) -> bytes:
+    return _RECORD.pack(space.used_bytes, space.keys, space.generation, created_at, space.timed)
 
 
 def _unpack(label: str, record: bytes) -> tuple[Checkpoint, Space]:

@@ -27,7 +27,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from .._layout.entries import Row, scan_charges, scan_expired, scan_pairs, scan_rows
-from .._layout.keys import DATA_PREFIX_BYTES, after_prefix, encode_key, garbage_key
+from .._layout.keys import DATA_PREFIX_BYTES, KEPT, after_prefix, encode_key, garbage_key
 from .._layout.space import Space
 from .._layout.stepping import in_steps
 from ..errors import PreconditionFailed, StorageCorrupted
@@ -58,8 +58,13 @@ class Namespace(InlineNamespace):
 
     @property
     def checkpoints(self) -> Checkpoints:
-        """The checkpoints of this namespace."""
+        """The checkpoints of this namespace that its operators make."""
         return Checkpoints(self._store, self)
+
+    @property
+    def kept_checkpoints(self) -> Checkpoints:
+        """The checkpoints of this namespace that the host keeps, for versions of a component."""
+        return Checkpoints(self._store, self, KEPT)
 
     async def get(self, key: str) -> bytes | None:
         """Return the value of a key, or None.

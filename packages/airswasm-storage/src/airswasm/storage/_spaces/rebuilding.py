@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeAlias
@@ -138,10 +138,30 @@ class Rebuilding:
         self._allow_what_is_there()
         async for part in self._read(self._space):
             self._write([row for row in part if keep(row.key)])
+        await self._catch_up()
+
+    async def copy_up_to(self, moment: Callable[[], Awaitable[None]]) -> None:
+        """Copy the namespace's own content as it is when `moment` returns.
+
+        Most of it is copied before: what is left for after `moment` is what was written meanwhile.
+
+        Raises:
+            StorageError: Refused or failed.
+        """
+        await self.copy_live(lambda _key: True)
+        await moment()
+        await self._catch_up()
+        if self._space.touched:
+            self._write_again(self._space.touched)
+            self._space.touched = None
+
+    async def _catch_up(self) -> None:
+        """Copy again what was written meanwhile, until little is left."""
         for _ in range(_ROUNDS):
-            if len(self._space.touched) <= _LAST_ENTRIES:
+            touched = self._space.touched
+            if touched is None or len(touched) <= _LAST_ENTRIES:
                 return
-            touched, self._space.touched = self._space.touched, set()
+            self._space.touched = set()
             await self._copy_again(touched)
         raise StorageUnavailable(self._store.path, "the namespace is written faster than copied")
 

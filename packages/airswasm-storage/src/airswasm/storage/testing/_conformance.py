@@ -5,6 +5,7 @@ import pytest
 _PARTS = (
     "backend",
     "namespace",
+    "snapshot",
     "batch",
     "expiry",
     "isolation",
@@ -23,6 +24,7 @@ from ._format_tests import FormatTests  # noqa: E402
 from ._isolation_tests import IsolationTests  # noqa: E402
 from ._log_tests import LogTests  # noqa: E402
 from ._namespace_tests import NamespaceTests  # noqa: E402
+from ._snapshot_tests import SnapshotTests  # noqa: E402
 from ._succession_tests import SuccessionTests  # noqa: E402
 
 __all__ = ("EngineConformance",)
@@ -31,6 +33,7 @@ __all__ = ("EngineConformance",)
 class EngineConformance(
     BackendTests,
     NamespaceTests,
+    SnapshotTests,
     BatchTests,
     ExpiryTests,
     IsolationTests,

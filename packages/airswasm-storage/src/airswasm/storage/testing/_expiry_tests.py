@@ -33,6 +33,7 @@ steps = st.one_of(
     st.tuples(st.just("prefix"), st.just("b"), st.none()),
     st.tuples(st.just("copy"), st.just(""), st.none()),
     st.tuples(st.just("checkpoint"), st.just(""), st.none()),
+    st.tuples(st.just("exchange"), st.just(""), st.none()),
     st.tuples(st.just("load"), st.just(""), st.none()),
     st.tuples(st.just("reopen"), st.just(""), st.none()),
 )
@@ -349,6 +350,9 @@ async def take_step(store: Store, clock: Clock, kind: str, key: str, number: int
             await space.checkpoints.create("c")
             await space.checkpoints.restore("c")
             await space.checkpoints.drop("c")
+        case "exchange":
+            await space.kept_checkpoints.create("c", moment=anyio.lowlevel.checkpoint)
+            await space.kept_checkpoints.exchange("c", None)
         case "load":
             await space.load(space.export(), replace=True)
         case _:
