@@ -9,8 +9,8 @@ The suite needs pytest and hypothesis; `MemoryStore` and `MemoryDisk` need nothi
 
 `_conformance` puts the suite together from one module for each thing that an engine carries:
 `_backend_tests`, `_batch_tests`, `_disk_tests`, `_expiry_tests`, `_format_tests`,
-`_isolation_tests`, `_log_tests`, `_namespace_tests`, `_snapshot_tests` and `_succession_tests`. `_suite` is what they
-share.
+`_isolation_tests`, `_log_tests`, `_namespace_tests`, `_snapshot_tests` and `_succession_tests`.
+`_suite` is what they share.
 """
 
 from __future__ import annotations
