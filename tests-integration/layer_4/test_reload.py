@@ -43,6 +43,7 @@ SPECIAL: Mapping[str, object] = {
     "audit.files": 3,
     "audit.sinks": ["stdout"],
     "durable.components": ["shop/*"],
+    "durable.retained": ["**.state"],
     "durable.topics": ["orders.**"],
     "engine.host_slice": 0.001,
     "host.mode": "development",
@@ -50,6 +51,8 @@ SPECIAL: Mapping[str, object] = {
     "monitoring.quota_fill": 0.5,
     "network.internal_networks": ["10.0.0.0/8"],
     "process.environment": {"ONLY": "this"},
+    "replay.record": ["shop/*"],
+    "replay.redact": ["password"],
     "roles.define": {
         "clerk": {"members": ["component:a/b"], "allow": {"storage": {"read": ["k"]}}}
     },
@@ -154,7 +157,7 @@ def of_messaging(system: System, key: str) -> object:
             return next((pool.rate for pool in pools if pool.of == kind), math.inf)
     if key.startswith("retained"):
         retained: Any = system.services.get(RetainedTopics)  # type: ignore[type-abstract]
-        return getattr(retained.limits, key)
+        return getattr(retained._values.limits, key)
     return getattr(limits, key)
 
 
@@ -238,6 +241,9 @@ def of_durable(system: System, key: str) -> object:
     delivery: Any = system.services.get(DurableDelivery)
     if key == "topics":
         return tuple(each.text for each in delivery._topics)
+    if key == "retained":
+        retained: Any = system.services.get(RetainedTopics)  # type: ignore[type-abstract]
+        return tuple(each.text for each in retained._kept)
     return getattr(delivery.settings, key)
 
 
@@ -275,6 +281,7 @@ OBSERVERS: Mapping[str, Observe] = {
     "monitoring": of_monitoring,
     "network": of_network,
     "process": of_files("processes"),
+    "replay": of_private("_recordings.settings"),
     "roles": of_roles,
     "security": of_security,
     "sources": of_private("sources._settings"),

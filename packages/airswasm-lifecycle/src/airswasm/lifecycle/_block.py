@@ -70,6 +70,7 @@ BLOCK = Block(
             "replay",
             "airswasm.lifecycle:ReplaySettings",
             "Which messages are recorded, for new versions to answer alike.",
+            reads="reload",
         ),
     ),
     errors=("airswasm.lifecycle.errors",),

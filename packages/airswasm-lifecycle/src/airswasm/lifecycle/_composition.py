@@ -506,6 +506,8 @@ class OpenHome:
             levels=self._levels,
             sources=self.sources,
             auditing=self._auditing,
+            retained=self._retained,
+            recordings=self._recordings,
             most_running=self._most_running,
             upcoming=lambda: self._reloading.upcoming,
             forbid=self._forbid,

@@ -28,6 +28,7 @@ BLOCK = Block(
             at_start={
                 "messages": "the log of messages opens with the host",
                 "durability": "the log is open with it",
+                "wait_seconds": "the log is open with it",
             },
         ),
         Section(

@@ -14,10 +14,9 @@ from airswasm.messaging import (
     DeadLetterSettings,
     DeadLetterStore,
     DurableDelivery,
+    DurableRetained,
     DurableSettings,
     MessagingLimits,
-    RetainedTopics,
-    RetainedValues,
     Schedule,
     SendingQuota,
     TimerSettings,
@@ -57,6 +56,8 @@ from .._keeping.auditing import Auditing
 from .._registry.tables import ComponentPolicies
 from .._sources.finding import Sources
 from .._sources.settings import SourceSettings
+from .._trial.recordings import Recordings
+from .._trial.settings import ReplaySettings
 from .levels import Levels
 
 __all__ = ("Following", "joined_patterns")
@@ -81,6 +82,8 @@ class Following:
         levels: The levels of trust.
         sources: The sources of packages.
         auditing: The audit log.
+        retained: The values of topics.
+        recordings: The recorded messages.
         most_running: Returns how many components may run by the policy.
         upcoming: Returns the settings that a reload is about to put into force.
         forbid: Returns the forbidden list by other settings.
@@ -95,6 +98,8 @@ class Following:
     levels: Levels
     sources: Sources
     auditing: Auditing
+    retained: DurableRetained
+    recordings: Recordings
     most_running: Callable[[], int]
     upcoming: Callable[[], Configuration]
     forbid: Callable[[SecuritySettings], ForbiddenLayer]
@@ -113,6 +118,7 @@ class Following:
         live.take(MessagingLimits, self._take_messaging)
         live.take(DurableSettings, self._take_durable)
         live.take(TimerSettings, self._take_timers)
+        live.take(ReplaySettings, self.recordings.use)
         live.prepare(AuditSettings, self.auditing.prepare)
         live.take(AuditSettings, self._take_audit)
         live.prepare(SecuritySettings, self._prepare_security)
@@ -128,12 +134,11 @@ class Following:
         self.policies.hold_to(limits=limits)
         self.services.get(SendingQuota).hold_to(limits)
         self.services.get(ActorSystem).dispatcher.most_hops = limits.hops
-        retained = self.services.get(RetainedTopics)  # type: ignore[type-abstract]  # only a key
-        if isinstance(retained, RetainedValues):
-            retained.limits = limits
+        self.retained.hold_to(limits=limits)
 
     def _take_durable(self, settings: DurableSettings) -> None:
         self.policies.hold_to(durable=settings)
+        self.retained.hold_to(settings=settings)
         delivery = self.services.get(DurableDelivery)
         delivery.hold_to(settings)
         for name in self.policies.names():

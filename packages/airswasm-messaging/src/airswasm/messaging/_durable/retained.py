@@ -20,6 +20,7 @@ from airswasm.security import Pattern
 from airswasm.storage import ValueTooLarge
 from airswasm.wit import AirswasmError
 
+from .._policy import MessagingLimits
 from .._retained import RetainedValue, RetainedValues
 from ..errors import MessageNotWritten, PayloadTooLarge, RecordUnreadable, RetainedFull
 
@@ -56,8 +57,26 @@ class DurableRetained:
             _NAMESPACE, quota_bytes=_NO_QUOTA, durability=None, has_batch_bounds=False
         )
         self._values, self._events = values, events
-        self._kept = [Pattern(text, ".") for text in (*settings.topics, *settings.retained)]
+        self._kept = _patterns_of(settings)
         self._unwritten: set[str] = set()
+
+    def hold_to(
+        self, *, limits: MessagingLimits | None = None, settings: DurableSettings | None = None
+    ) -> None:
+        """Take other bounds, or other topics that outlive the host, over; None leaves them.
+
+        Tighter bounds take nothing away that is there. A topic that outlives the host no more is
+        removed from the store at its next start.
+        """
+        self._values.limits = limits or self._values.limits
+        if settings is None:
+            return
+        topics = [each.topic for each in self._values.matching("**")]
+        before = {topic for topic in topics if self._keeps(topic)}
+        self._kept = _patterns_of(settings)
+        for topic in topics:
+            if topic not in before and self._keeps(topic):
+                self._write_quietly(topic)
 
     def open(self) -> None:
         """Take the stored values; those that the settings of today do not keep are removed.
@@ -216,3 +235,7 @@ def _unpack(stored: bytes) -> RetainedValue:
             return RetainedValue(topic, payload, sender, envelope)
         case _:
             raise RecordUnreadable("its fields are not those of a retained value")
+
+
+def _patterns_of(settings: DurableSettings) -> list[Pattern]:
+    return [Pattern(text, ".") for text in (*settings.topics, *settings.retained)]
