@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeAlias, cast
 
@@ -18,7 +19,7 @@ from airswasm.runtime import Caller, HostInterface, LinkedComponent, Meters
 from airswasm.storage import Journal, Log, LogBounds, StorageError, Store
 
 from .._block import RECORDED, RECORDING_BYTES, UNRECORDED
-from .._registry.info import RecordingInfo
+from .._registry.info import RECORDINGS_NAMESPACE, RecordingInfo
 from ..errors import RecordingUnreadable
 from .doors import Doors
 from .recorded import Recorded, pack, unpack
@@ -28,8 +29,6 @@ from .tape import Tape
 
 __all__ = ("KeptRecordings", "Recordings", "TapeJournals")
 
-_INDEX = "airswasm-recordings"
-"""Contains no slash, so no component has this name."""
 _LOG = "airswasm-recording:"
 _NO_QUOTA = 2**62
 _TOGETHER = 64
@@ -61,7 +60,7 @@ class KeptRecordings:
     def __init__(self, store: Store, settings: ReplaySettings) -> None:
         self.settings = settings
         self._store = store
-        self._index = store.namespace(_INDEX, quota_bytes=_NO_QUOTA)
+        self._index = store.namespace(RECORDINGS_NAMESPACE, quota_bytes=_NO_QUOTA)
         self._names: set[str] | None = None
 
     def status(self, name: str) -> RecordingInfo:
@@ -231,7 +230,10 @@ class Recordings(KeptRecordings):
                 log.write(fitting, self._noted(name, len(fitting)))
             except StorageError:
                 self._meters.add(UNRECORDED, name, len(fitting))
-            self._meters.set(RECORDING_BYTES, name, log.read_status().size_bytes)
+            found = self.status(name)
+            self._meters.set(RECORDING_BYTES, name, found.size_bytes)
+            with suppress(StorageError):
+                self._index.write({name: found.line}, lambda _error: None)
 
     async def forget(self, name: str) -> int:
         """Remove what was recorded of a component; return how many messages there were.
