@@ -7,7 +7,7 @@ killed host loses the last second of it. Where nothing is recorded, nothing of t
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TypeAlias, cast
@@ -16,7 +16,7 @@ import anyio
 import anyio.lowlevel
 from airswasm.actor import Message
 from airswasm.runtime import Caller, HostInterface, LinkedComponent, Meters
-from airswasm.storage import Journal, Log, LogBounds, StorageError, Store
+from airswasm.storage import ENTRY_BYTES, Journal, Log, LogBounds, StorageError, Store
 
 from .._block import RECORDED, RECORDING_BYTES, UNRECORDED
 from .._registry.info import RECORDINGS_NAMESPACE, RecordingInfo
@@ -38,6 +38,18 @@ _PAGE = 100
 _SHARE = 4
 """One message takes at most this part of a component's bytes."""
 Outcome: TypeAlias = Callable[[StorageError | None], None]
+
+
+def _fitting(packed: Sequence[bytes], bounds: LogBounds) -> list[bytes]:
+    """Return the last entries that a log has room for; what is before them would be dropped."""
+    fitting: list[bytes] = []
+    left = bounds.size_bytes
+    for each in reversed(packed[-bounds.entries :]):
+        left -= len(each) + ENTRY_BYTES
+        if left < 0:
+            break
+        fitting.append(each)
+    return fitting[::-1]
 
 
 class TapeJournals:
@@ -224,8 +236,7 @@ class Recordings(KeptRecordings):
         for name, packed in waiting.items():
             self._remember(name)
             log = self._log(name)
-            most = log.bounds.size_bytes
-            fitting = [each for each in packed if len(each) < most]
+            fitting = _fitting(packed, log.bounds)
             try:
                 log.write(fitting, self._noted(name, len(fitting)))
             except StorageError:
