@@ -19,6 +19,7 @@ from airswasm.lifecycle import (
     Package,
     ReplayReport,
     System,
+    UpdateBlocked,
 )
 from airswasm.lifecycle._trial.replaying import Tried
 from airswasm.storage import Store
@@ -315,3 +316,73 @@ def test_a_version_never_differs_from_itself(
                 assert not report.incomparable
 
     anyio.run(check)
+
+
+class TestTheGate:
+    """An update of a component whose messages are recorded passes the gate `replay`, or stays."""
+
+    async def test_a_version_that_answers_otherwise_does_not_take_over(
+        self, opened: Any, books: Books, yes: Approve
+    ) -> None:
+        """The old one goes on, and the error has each difference as data."""
+        async with opened() as system:
+            await system.install(books(), approve=yes)
+            await tell(system, b"a", b"a", b"e1")
+            with pytest.raises(UpdateBlocked) as blocked:
+                await system.update(books("DEFECT_ANSWER", version="0.2.0"), approve=yes)
+            (verdict,) = [each for each in blocked.value.verdicts if each.gate == "replay"]
+            assert verdict.outcome == "blocked"
+            reason = next(each for each in verdict.reasons if each.code == "other-reply")
+            assert (reason.detail["recorded"], reason.detail["came"]) == ("'1'", "'2'")
+            assert any(each.code == "other-value" for each in verdict.reasons)
+            assert system.info(NAME).version == "0.1.0"
+            assert await system.send(NAME, b"a") == b"3"
+
+    async def test_a_version_that_answers_alike_takes_over(
+        self, opened: Any, books: Books, yes: Approve
+    ) -> None:
+        """With nothing sent, written or counted on the way."""
+        async with opened() as system:
+            await system.install(books(), approve=yes)
+            await tell(system, b"a", b"a", b"e1")
+            await system.update(books("OTHER_ORDER", version="0.2.0"), approve=yes)
+            assert system.info(NAME).version == "0.2.0"
+            assert await system.send(NAME, b"a") == b"3"
+
+    async def test_a_migration_is_replayed_on_the_data_of_before(
+        self, opened: Any, books: Books, yes: Approve
+    ) -> None:
+        """Keys that `migrate` writes are no difference; a failing one blocks."""
+        async with opened() as system:
+            await system.install(books(), approve=yes)
+            await tell(system, b"a", b"a")
+            with pytest.raises(UpdateBlocked):
+                await system.update(
+                    books("MIGRATES", "DEFECT_MIGRATE", version="0.2.0"), approve=yes
+                )
+            assert system.services.get(Store).namespace(NAME).read("migrated") is None
+            await system.update(books("MIGRATES", version="0.3.0"), approve=yes)
+            assert system.services.get(Store).namespace(NAME).read("migrated") == b"0.1.0"
+            assert await system.send(NAME, b"a") == b"3"
+
+    async def test_an_operator_overrides_it(self, opened: Any, books: Books, yes: Approve) -> None:
+        """With a reason, which stays with the version."""
+        async with opened() as system:
+            await system.install(books(), approve=yes)
+            await tell(system, b"a")
+            await system.update(
+                books("DEFECT_ANSWER", version="0.2.0"),
+                approve=yes,
+                overrides={"replay": "it is meant to count by two"},
+            )
+            assert await system.send(NAME, b"a") == b"3"
+
+    async def test_without_a_recording_it_does_not_apply(
+        self, opened: Any, books: Books, yes: Approve
+    ) -> None:
+        """An update of what is not recorded pays nothing for it."""
+        async with opened("record = []") as system:
+            await system.install(books(), approve=yes)
+            await tell(system, b"a")
+            await system.update(books("DEFECT_ANSWER", version="0.2.0"), approve=yes)
+            assert await system.send(NAME, b"a") == b"3"

@@ -64,6 +64,7 @@ BLOCK = Block(
             "replay",
             "airswasm.lifecycle:ReplaySettings",
             "Which messages are recorded, for new versions to answer alike.",
+            reads="reload",
         ),
     ),
     errors=("airswasm.lifecycle.errors",),
@@ -100,6 +101,12 @@ BLOCK = Block(
             "interface",
             "What others use of it is still there, and means the same.",
             "airswasm.lifecycle._gates.interface:interface_gate",
+        ),
+        Gate(
+            "replay",
+            "It handles recorded messages as the running version does.",
+            "airswasm.lifecycle._trial.gate:replay_gate",
+            asks="trial",
         ),
         Gate(
             "health",

@@ -57,6 +57,8 @@ from .._keeping.auditing import Auditing
 from .._registry.tables import ComponentPolicies
 from .._sources.finding import Sources
 from .._sources.settings import SourceSettings
+from .._trial.recordings import Recordings
+from .._trial.settings import ReplaySettings
 from .levels import Levels
 
 __all__ = ("Following", "joined_patterns")
@@ -107,6 +109,7 @@ class Following:
         get = self.services.get
         live = get(LiveSettings)
         live.take(HostSettings, get(HostMemory).hold_to)
+        live.take(ReplaySettings, get(Recordings).use)
         live.take(LogLimits, get(LogBook).hold_to)
         live.take(SourceSettings, self.sources.hold_to)
         live.take(DeadLetterSettings, get(DeadLetterStore).hold_to)
