@@ -78,6 +78,10 @@ dlq list local/frail --reason crashed
 dlq drop @letter --yes
 dlq drop --all local/frail --dry-run
 & tap local/frail --limit 1
+recordings list
+recordings show local/hello
+! recordings replay local/hello
+recordings forget local/hello --dry-run
 uninstall local/hello --purge --yes
 trust add shop/orders {}/other.pub
 trust list
@@ -116,6 +120,7 @@ STREAMS = {
     "audit query",
     "audit tail",
     "dlq list",
+    "recordings show",
     "tap",
     "storage list",
     "storage checkpoints diff",

@@ -112,6 +112,12 @@ BLOCK = Block(
             "airswasm.lifecycle._gates.interface:interface_gate",
         ),
         Gate(
+            "replay",
+            "It handles recorded messages as the running version does.",
+            "airswasm.lifecycle._trial.gate:replay_gate",
+            asks="trial",
+        ),
+        Gate(
             "health",
             "The new version says that it works, several times in a row.",
             "airswasm.lifecycle._gates.health:health_gate",

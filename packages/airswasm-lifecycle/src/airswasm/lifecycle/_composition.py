@@ -383,6 +383,7 @@ class OpenHome:
         )  # fmt: skip
         self.services.add(Recordings, recordings)
         self._replaying = Replaying(recordings, self._trials, self._meters)
+        self.services.add(Replaying, self._replaying)
         self._forgetting = Forgetting(self.blocks, self.services, store)
         self._hosting = Hosting(
             self._actors, loader, self.logs, self._most_running(),

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ._hosting.status import ComponentStatus, SystemStatus
     from ._keeping.audit_trail import AuditTrail
     from ._packages.manifest import Manifest
-    from ._registry.info import ComponentInfo
+    from ._registry.info import ComponentInfo, RecordingInfo
 
 __all__ = ("HomeReader", "find_store")
 
@@ -79,8 +79,9 @@ class HomeReader:
             self._registry = Registry.of(rows)
             self._exits = stack.pop_all()
         self._reporting = Reporting(
-            self._registry, self._manifest, self._used_bytes, self._policy, self._durable
-        )
+            self._registry, self._manifest, self._used_bytes, self._policy, self._durable,
+            recording=self._recording,
+        )  # fmt: skip
         return self
 
     def __exit__(
@@ -204,6 +205,20 @@ class HomeReader:
 
     def _used_bytes(self, name: str) -> int | None:
         return None if self._store is None else self._store.used_bytes(name)
+
+    def _recording(self, name: str) -> RecordingInfo | None:
+        from ._registry.info import RECORDINGS_NAMESPACE, RecordingInfo
+
+        is_recording = False
+        if self._is_set("replay"):
+            from ._trial.settings import ReplaySettings
+
+            is_recording = self._settings("replay").get(ReplaySettings).covers(name)
+        kept = dict(self._store.entries(RECORDINGS_NAMESPACE)) if self._store is not None else {}
+        line = kept.get(name)
+        if line is None:
+            return RecordingInfo(name, is_recording) if is_recording else None
+        return RecordingInfo.of_line(name, line, is_recording=is_recording)
 
     def _manifest(self, record: ComponentRecord) -> Manifest:
         from ._home.artifacts import ArtifactStore

@@ -232,13 +232,15 @@ class Gate:
         judge: The path of a function that takes the host's `Services` and returns an
             `airswasm.lifecycle.UpdateGate`.
         asks: `versions` if it compares the two versions, and nothing has to run for it, so that a
-            dry run has its verdict, too; `candidate` if the new version must have started.
+            dry run has its verdict, too; `trial` if it runs the new version without an effect,
+            once the change is approved and before that version starts; `candidate` if the new
+            version must have started.
     """
 
     name: str
     summary: str
     judge: Part
-    asks: Literal["versions", "candidate"] = "versions"
+    asks: Literal["versions", "trial", "candidate"] = "versions"
 
     def __post_init__(self) -> None:
         _check(_NAME, self.name, "a gate is named in small letters")

@@ -78,6 +78,8 @@ class ReportDocument:
         divergences: The first of the divergences; a message may have several.
         differing_keys: Keys that have another value in the end.
         differences: The first of them.
+        unsure: Messages that the candidate handled otherwise, and for which it asked for what was
+            not recorded: it may differ for want of that.
         incomparable: Why messages, and keys, could not be compared, and how many.
         running_fuel: Fuel of the compared messages with the running version.
         candidate_fuel: The same with the candidate.
@@ -94,6 +96,7 @@ class ReportDocument:
     divergences: tuple[Divergence, ...]
     differing_keys: int
     differences: tuple[DifferenceDocument, ...]
+    unsure: int
     incomparable: Mapping[str, int]
     running_fuel: int
     candidate_fuel: int
@@ -119,7 +122,8 @@ def report_document(report: ReplayReport) -> ReportDocument:
                                each.message)
             for each in report.differences
         ),
-        report.incomparable, report.running_fuel, report.candidate_fuel, report.seconds,
+        report.unsure, report.incomparable, report.running_fuel, report.candidate_fuel,
+        report.seconds,
     )  # fmt: skip
 
 

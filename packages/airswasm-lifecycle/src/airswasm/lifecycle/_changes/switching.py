@@ -172,16 +172,22 @@ class Switching:
                 await candidate.start_again()  # a gate that only warns, or was overridden, ended it
 
     async def _judge_versions(self, switch: Switch) -> None:
-        """Ask the gates that need no candidate, and give up at once what would migrate in vain."""
+        """Ask the gates that need no candidate, and give up at once what would migrate in vain.
+
+        A trial runs on a copy of the data as the old version has left it: this is before any start.
+        """
         switch.verdicts = await self.gates.judge(switch.change, "versions", switch.overrides)
-        candidate = switch.candidate
+        candidate, asks = switch.candidate, ["trial", "candidate"]
+        if candidate is not None:
+            switch.verdicts += await self.gates.judge(switch.change, "trial", switch.overrides)
+            asks = ["candidate"]
         is_vain = any(each.is_stopping for each in switch.verdicts)
         why = switch.change.standing
         if candidate is not None and candidate.migrates and is_vain:
             why = "it is blocked already, and its start would take over the data"
         elif candidate is not None:
             return
-        switch.verdicts += self.gates.not_tried(switch.change, switch.overrides, why)
+        switch.verdicts += self.gates.not_tried(switch.change, switch.overrides, why, asks)
         if candidate is not None:
             await self._pass(switch)
 

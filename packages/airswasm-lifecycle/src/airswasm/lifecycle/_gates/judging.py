@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -91,10 +91,10 @@ class Gates:
     async def judge(
         self,
         change: VersionChange,
-        asks: Literal["versions", "candidate"],
+        asks: Literal["versions", "trial", "candidate"],
         overrides: Mapping[str, str],
     ) -> tuple[GateVerdict, ...]:
-        """Return the verdicts of the gates that ask for the versions, or for a candidate.
+        """Return the verdicts of the gates that ask for the versions, a trial, or a candidate.
 
         A gate that raises or does not end in time has the verdict `blocked`.
         """
@@ -117,16 +117,20 @@ class Gates:
         return tuple(verdicts[each.gate.name] for each in chosen)
 
     def not_tried(
-        self, change: VersionChange, overrides: Mapping[str, str], why: str
+        self,
+        change: VersionChange,
+        overrides: Mapping[str, str],
+        why: str,
+        asks: Collection[str] = ("trial", "candidate"),
     ) -> tuple[GateVerdict, ...]:
-        """Return the verdicts of the gates that would ask a candidate, where there is none."""
+        """Return the verdicts of the gates that would run the new version, where it does not."""
         return tuple(
             GateVerdict(
                 each.gate.name, "not tried", (Reason("no-candidate", why),),
                 self._mode(each.gate.name, change.verb), overrides.get(each.gate.name, ""),
             )
             for each in self.standing
-            if each.gate.asks == "candidate"
+            if each.gate.asks in asks
         )  # fmt: skip
 
     def ordered(self, verdicts: Iterable[GateVerdict]) -> tuple[GateVerdict, ...]:

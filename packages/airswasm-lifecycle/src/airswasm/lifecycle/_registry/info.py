@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airswasm.messaging import ScheduledMessage
 
 __all__ = (
+    "RECORDINGS_NAMESPACE",
     "ComponentInfo",
     "DeliveryInfo",
     "RecordingInfo",
@@ -26,6 +27,10 @@ __all__ = (
     "VersionInfo",
     "read_manifest",
 )
+
+
+RECORDINGS_NAMESPACE = "airswasm-recordings"
+"""Contains no slash, so no component has this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,20 @@ class RecordingInfo:
     """Their bytes."""
     oldest: float | None = None
     """When the oldest was kept, in seconds since 1970; None without one."""
+
+    @property
+    def line(self) -> bytes:
+        """Its numbers as one line, for a reader of the disk, who reads no logs."""
+        return f"{self.messages} {self.size_bytes} {self.oldest or 0.0!r}".encode()
+
+    @classmethod
+    def of_line(cls, name: str, line: bytes, *, is_recording: bool) -> Self:
+        """Return what `line` was made of; without numbers where it is damaged."""
+        try:
+            messages, size, oldest = line.split()
+            return cls(name, is_recording, int(messages), int(size), float(oldest) or None)
+        except ValueError:
+            return cls(name, is_recording)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,5 +7,5 @@ and has the answers to them. `values` writes the values of WIT types down and re
 `tape` records the messages of one incarnation, as `settings` say, each as a `recorded` one;
 `redacting` finds what must not be recorded, and `recordings` keeps the rest. `replaying` lets two
 versions handle a recording, `comparing` decides what differs, and `report` says it. `desk` is
-what an operator uses of all this.
+what an operator uses of all this, and `gate` what an update has to pass.
 """

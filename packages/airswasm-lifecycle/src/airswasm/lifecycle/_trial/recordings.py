@@ -7,7 +7,8 @@ killed host loses the last second of it. Where nothing is recorded, nothing of t
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeAlias, cast
 
@@ -15,10 +16,10 @@ import anyio
 import anyio.lowlevel
 from airswasm.actor import Message
 from airswasm.runtime import Caller, HostInterface, LinkedComponent, Meters
-from airswasm.storage import Journal, Log, LogBounds, StorageError, Store
+from airswasm.storage import ENTRY_BYTES, Journal, Log, LogBounds, StorageError, Store
 
 from .._block import RECORDED, RECORDING_BYTES, UNRECORDED
-from .._registry.info import RecordingInfo
+from .._registry.info import RECORDINGS_NAMESPACE, RecordingInfo
 from ..errors import RecordingUnreadable
 from .doors import Doors
 from .recorded import Recorded, pack, unpack
@@ -28,8 +29,6 @@ from .tape import Tape
 
 __all__ = ("KeptRecordings", "Recordings", "TapeJournals")
 
-_INDEX = "airswasm-recordings"
-"""Contains no slash, so no component has this name."""
 _LOG = "airswasm-recording:"
 _NO_QUOTA = 2**62
 _TOGETHER = 64
@@ -39,6 +38,18 @@ _PAGE = 100
 _SHARE = 4
 """One message takes at most this part of a component's bytes."""
 Outcome: TypeAlias = Callable[[StorageError | None], None]
+
+
+def _fitting(packed: Sequence[bytes], bounds: LogBounds) -> list[bytes]:
+    """Return the last entries that a log has room for; what is before them would be dropped."""
+    fitting: list[bytes] = []
+    left = bounds.size_bytes
+    for each in reversed(packed[-bounds.entries :]):
+        left -= len(each) + ENTRY_BYTES
+        if left < 0:
+            break
+        fitting.append(each)
+    return fitting[::-1]
 
 
 class TapeJournals:
@@ -61,7 +72,7 @@ class KeptRecordings:
     def __init__(self, store: Store, settings: ReplaySettings) -> None:
         self.settings = settings
         self._store = store
-        self._index = store.namespace(_INDEX, quota_bytes=_NO_QUOTA)
+        self._index = store.namespace(RECORDINGS_NAMESPACE, quota_bytes=_NO_QUOTA)
         self._names: set[str] | None = None
 
     def status(self, name: str) -> RecordingInfo:
@@ -225,13 +236,15 @@ class Recordings(KeptRecordings):
         for name, packed in waiting.items():
             self._remember(name)
             log = self._log(name)
-            most = log.bounds.size_bytes
-            fitting = [each for each in packed if len(each) < most]
+            fitting = _fitting(packed, log.bounds)
             try:
                 log.write(fitting, self._noted(name, len(fitting)))
             except StorageError:
                 self._meters.add(UNRECORDED, name, len(fitting))
-            self._meters.set(RECORDING_BYTES, name, log.read_status().size_bytes)
+            found = self.status(name)
+            self._meters.set(RECORDING_BYTES, name, found.size_bytes)
+            with suppress(StorageError):
+                self._index.write({name: found.line}, lambda _error: None)
 
     async def forget(self, name: str) -> int:
         """Remove what was recorded of a component; return how many messages there were.

@@ -171,7 +171,7 @@ class Replaying:
         reasons = Counter[str]()
         divergences: list[Divergence] = []
         unsure: set[int] = set()
-        compared = diverged = running_fuel = candidate_fuel = 0
+        excused = compared = diverged = running_fuel = candidate_fuel = 0
         if tried.failure and not control.failure:
             divergences.append(Divergence("", 0.0, "start", "it starts", tried.failure))
         for place, entry in enumerate(entries):
@@ -184,6 +184,7 @@ class Replaying:
                 reason = "not reached"
             if not reason and mine is not None and its is not None:
                 found, reason = compare(entry, mine, its, self.recordings.settings.fuel)
+                excused += bool(reason)
             if reason or mine is None or its is None:
                 reasons[reason] += 1
                 unsure.add(place)
@@ -209,6 +210,7 @@ class Replaying:
             divergences=tuple(divergences[:_SHOWN]),
             differing_keys=count,
             differences=tuple(differences),
+            unsure=excused,
             incomparable=dict(reasons),
             running_fuel=running_fuel,
             candidate_fuel=candidate_fuel,

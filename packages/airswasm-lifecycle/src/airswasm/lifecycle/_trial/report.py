@@ -62,6 +62,8 @@ class ReplayReport:
         divergences: The first of the divergences; a message may have several.
         differing_keys: Keys that have another value in the end.
         differences: The first of them.
+        unsure: Messages that the candidate handled otherwise, and for which it asked for what was
+            not recorded: it may differ for want of that.
         incomparable: Why messages, and keys, could not be compared, and how many.
         running_fuel: Fuel of the compared messages with the running version.
         candidate_fuel: The same with the candidate.
@@ -77,6 +79,7 @@ class ReplayReport:
     divergences: tuple[Divergence, ...] = ()
     differing_keys: int = 0
     differences: tuple[StateDifference, ...] = ()
+    unsure: int = 0
     incomparable: Mapping[str, int] = field(default_factory=dict[str, int])
     running_fuel: int = 0
     candidate_fuel: int = 0
@@ -92,4 +95,4 @@ class ReplayReport:
         """The verdict of a gate."""
         if self.has_diverged:
             return "blocked"
-        return "passed" if self.compared else "not comparable"
+        return "passed" if self.compared and not self.unsure else "not comparable"

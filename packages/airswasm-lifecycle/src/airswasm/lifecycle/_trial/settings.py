@@ -23,7 +23,8 @@ class ReplaySettings:
         age: Seconds after which a message is dropped.
         total: The most bytes of all components together, shared evenly.
         fuel: How many times the fuel of before a message may take before it counts as different.
-        timeout: Seconds for one replay; what it does not reach is not compared.
+        timeout: Seconds for one replay; what it does not reach is not compared. An update gives the
+            gate `replay` the seconds of `updates.gate_timeout`, which must be more.
 
     Raises:
         ValueError: A pattern is malformed, or a bound is too low.
@@ -36,7 +37,7 @@ class ReplaySettings:
     age: float = 7 * 86_400.0
     total: int = 64 * 2**20
     fuel: float = 2.0
-    timeout: float = 60.0
+    timeout: float = 30.0
 
     def __post_init__(self) -> None:
         for pattern in self.record:
