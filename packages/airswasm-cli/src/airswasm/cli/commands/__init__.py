@@ -6,7 +6,7 @@ modules: `_install` has the steps of `install` and `update`, `_components` those
 `_deciding` asks about capabilities, `_terms` shows the limits, and `_pinned_keys` counts the keys
 that a change of trust leaves; `_functions` shows exported functions; `_streams` reads and writes
 files, `_payloads` messages and replies; `_times` formats times and sizes, and `_values` shows
-bytes.
+bytes. `_swap` reads what `swap` is given.
 """
 
 __all__ = ()

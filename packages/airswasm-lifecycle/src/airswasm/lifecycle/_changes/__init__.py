@@ -1,7 +1,7 @@
 """Changes by the operator.
 
 `installing` brings a name and takes it away. `updating` decides on another version of it, and
-`switching` has the steps in which that takes over. `trusting` decides who may sign it, `levels`
-how much a signature decides, and `granting` the grants of a component. `reloading`
-takes config.toml over, and `following` has the parts of the host follow.
+`switching` has the steps in which that takes over. `trusting` decides who may sign it, `levels` how
+much a signature decides, and `granting` the grants of a component. `reloading` takes config.toml
+over, and `following` has the parts of the host follow. `swapping` switches to a development build.
 """

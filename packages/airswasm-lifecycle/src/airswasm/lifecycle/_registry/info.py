@@ -44,6 +44,8 @@ class VersionInfo:
     """The source's name for exactly this version: a commit, a digest."""
     overridden: Mapping[str, str] = field(default_factory=dict[str, str])
     """The gates that would have stopped it, with an operator's reasons to override them."""
+    is_swapped: bool = False
+    """Whether it is a development build that was swapped in."""
 
 
 @dataclass(frozen=True, slots=True)

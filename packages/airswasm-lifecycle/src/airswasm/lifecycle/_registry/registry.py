@@ -72,6 +72,8 @@ class VersionRecord:
     """The checkpoint of its data, taken as it was replaced; empty if there is none."""
     overridden: Mapping[str, str] = field(default_factory=dict[str, str])
     """The gates that would have stopped it, with an operator's reasons to override them."""
+    is_swapped: bool = False
+    """Whether it is a development build that was swapped in."""
 
     def to_document(self) -> dict[str, object]:
         """Return the version in its stored form; it has only those later fields that are set."""
@@ -94,6 +96,8 @@ class VersionRecord:
             document["checkpoint"] = self.checkpoint
         if self.overridden:
             document["overridden"] = dict(self.overridden)
+        if self.is_swapped:
+            document["swapped"] = True
         return document
 
 
@@ -245,6 +249,7 @@ def _read_version(document: Mapping[str, object]) -> VersionRecord:
         replaced_at=None if replaced_at is None else float(str(replaced_at)),
         checkpoint=str(document.get("checkpoint", "")),
         overridden={str(gate): str(why) for gate, why in overridden.items()},
+        is_swapped=document.get("swapped") is True,
     )
 
 

@@ -45,6 +45,7 @@ from ._running import (
     RestoreIsRunning,
     StartFailed,
     StopNeeded,
+    SwapRefused,
     TooManyRunning,
 )
 from ._sources import (
@@ -77,6 +78,7 @@ from ._versions import (
 )
 
 __all__ = (
+    "SwapRefused",
     "ArgumentUnfit",
     "SettingsGiven",
     "AlreadyInstalled",
