@@ -67,6 +67,7 @@ capabilities learn local/hello --for 0.2
 sign newer
 update newer --yes
 rollback local/hello
+! swap hello
 build frail
 sign frail
 install frail --yes

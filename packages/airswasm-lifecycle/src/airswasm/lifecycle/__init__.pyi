@@ -1,6 +1,7 @@
 from ._block import BLOCK, LOGGING_INTERFACE
 from ._changes.granting import Granting, GrantReport
 from ._changes.reloading import ReloadReport, SettingChange
+from ._changes.swapping import SwapState
 from ._changes.trusting import RevocationReport, Trusting
 from ._gates.gate import ReadyCandidate, UpdateGate, VersionChange, VersionSide
 from ._gates.settings import UpdateSettings
@@ -134,6 +135,7 @@ from .errors import (
     StartFailed,
     StopNeeded,
     StoreMissing,
+    SwapRefused,
     TemporaryFolderMissing,
     TooManyRunning,
     UpdateBlocked,
@@ -298,6 +300,8 @@ __all__ = (
     "StartFailed",
     "StopNeeded",
     "StoreMissing",
+    "SwapRefused",
+    "SwapState",
     "SupervisionSection",
     "System",
     "SystemStatus",

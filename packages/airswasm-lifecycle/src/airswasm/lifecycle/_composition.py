@@ -82,6 +82,7 @@ from ._changes.installing import Installing
 from ._changes.keeping_data import KeepingData
 from ._changes.levels import Levels
 from ._changes.reloading import Reloading
+from ._changes.swapping import Swapping
 from ._changes.switching import Switching
 from ._changes.trusting import Trusting
 from ._changes.updating import Updating
@@ -422,6 +423,7 @@ class OpenHome:
             Switching(self._running, self._ledger, loader, self._find_gates(), keeping.around),
             Users(self._registry, self._guard, self.services.get(ExportUsers)),
         )  # fmt: skip
+        self._swapping = Swapping(self._installing, self._updating)
         self._trusting = Trusting(
             self._registry, self._ledger, self._trust, self._audit, self._running, self._granting
         )

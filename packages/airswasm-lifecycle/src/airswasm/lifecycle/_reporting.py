@@ -101,6 +101,7 @@ class Reporting:
                     pin=each.pin,
                     overridden=each.overridden,
                     checkpoint=each.checkpoint,
+                    is_swapped=each.is_swapped,
                 )
                 for each in record.versions
             ),
@@ -122,7 +123,9 @@ class Reporting:
         if self._hosting is None:
             from ._hosting.status import ComponentStatus
 
-            return ComponentStatus(record.name, record.active, self.state(record))
+            swapped = record.active_version.is_swapped
+            state = self.state(record)
+            return ComponentStatus(record.name, record.active, state, is_swapped=swapped)
         unwritten = self._unwritten(record.name)
         is_by_level = any(each.by == "level" for each in record.grants.entries)
         waiting = self._waiting(record.name)
@@ -138,6 +141,7 @@ class Reporting:
             self._hosting.status(record),
             **durable,
             unwritten_denials=unwritten,
+            is_swapped=record.active_version.is_swapped,
             is_development=is_by_level and self._policy().is_development,
         )
 

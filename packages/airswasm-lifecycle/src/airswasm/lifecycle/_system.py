@@ -61,6 +61,7 @@ from airswasm.wit import AirswasmError, Forbidden
 from ._changes.granting import Granting, GrantReport, report_grants
 from ._changes.installing import read_source, target_name
 from ._changes.reloading import ReloadReport
+from ._changes.swapping import SwapState, read_build
 from ._changes.trusting import Trusting
 from ._composition import Mode, OpenHome
 from ._home.configuration import Setting
@@ -291,6 +292,58 @@ class System(OpenHome):
             )
             self._granting.note_change()
         return replace(self.info(target), verdicts=verdicts)
+
+    async def swap(
+        self,
+        source: Package | os.PathLike[str] | str | bytes,
+        *,
+        name: str | None = None,
+        state: SwapState = "keep",
+        progress: ProgressSink | None = None,
+    ) -> ComponentInfo:
+        """Swap a development build in: without a signature, a new version or a question.
+
+        The host must be in development mode, and no key may own the name. The build may use
+        everything but the forbidden list. One of the two builds answers a message sent meanwhile;
+        if the new one does not come up, the old one goes on. A build of the active version takes
+        its place in the registry, another version is added beside it, and `rollback` returns to
+        that. A name that is not installed is installed. A signature in the folder is not read.
+
+        Args:
+            source: A project's folder, a `.airswasm` file, or a component alone (bytes, or a
+                `.wasm` file), which replaces that of the version installed under `name`.
+            name: The name; by default the manifest's.
+            state: `keep` leaves data and messages as they are. `reset` stops the old build and
+                removes them first; its log stays.
+            progress: Called during the compilation.
+
+        Raises:
+            HostOffline, SwapRefused: No running host in development mode, or a key owns the name.
+            UpdateFailed, StartFailed: It did not come up; the old build continues. After `reset`,
+                with empty data.
+            LifecycleError, ContractViolation, EngineError: The build failed; nothing changed.
+        """
+        self._need_online("swap")
+        package = await self.read_build(source, name=name)
+        target = target_name(name, package)
+        async with self._alone(target), self._recorded("swap", target):
+            await self._forgetting.finish(target)
+            await self._swapping.swap(package, target, state, progress)
+            self._granting.note_change()
+        return self.info(target)
+
+    async def read_build(
+        self, source: Package | os.PathLike[str] | str | bytes, *, name: str | None = None
+    ) -> Package:
+        """Return a development build as an unsigned package; see `swap`.
+
+        Raises:
+            LifecycleError: It is no build.
+        """
+        installed = None if name is None else self._registry.find(name)
+        return await anyio.to_thread.run_sync(
+            read_build, source, installed, self._stored, self.kinds
+        )
 
     async def rollback(
         self,

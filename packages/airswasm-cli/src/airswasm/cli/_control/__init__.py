@@ -8,5 +8,6 @@ on the audit log in `audit_api`, those on dead letters in `letter_api`, those on
 `openapi`. `gate` admits requests over TCP by `tokens`. `endpoint` finds a host's socket and
 `unix_http` speaks over it. `document` turns values into JSON, `answers`, `trust_answers`,
 `letter_answers`, `function_answers` and `recording_answers` have the documents of this block's own,
-and `pending` keeps uploaded packages until they are approved.
+and `pending` keeps uploaded packages until they are approved. `swap_api` has that on development
+builds.
 """

@@ -32,6 +32,7 @@ from .operation import (
 )
 from .recording_api import RECORDING_OPERATIONS
 from .storage_api import STORAGE_OPERATIONS
+from .swap_api import SWAP_OPERATIONS
 from .timer_api import TIMER_OPERATIONS
 
 __all__ = ("COMPONENT", "MOST_BODY_BYTES", "OPERATIONS", "all_operations")
@@ -225,6 +226,7 @@ OPERATIONS = Table(
             scope="read",
         ),
         *FUNCTION_OPERATIONS,
+        *SWAP_OPERATIONS,
         *STORAGE_OPERATIONS,
         *GRANT_OPERATIONS,
         *ACCESS_OPERATIONS,

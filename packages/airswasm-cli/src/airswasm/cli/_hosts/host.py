@@ -30,6 +30,7 @@ from .letters import LetterHost, LocalLetters
 from .recordings import LocalRecordings, RecordingHost
 from .storage import LocalStorage, StorageHost
 from .stored_host import HostReader, StoredHost, to_document
+from .swaps import LocalSwaps, SwapHost
 from .timers import LocalTimers, TimerHost
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ __all__ = ("GrantChange", "Host", "LocalHost")
 GrantChange: TypeAlias = Literal["add", "narrow", "deny", "remove", "lift"]
 
 
-class Host(HostReader, StorageHost, LetterHost, TimerHost, FunctionHost, RecordingHost, Protocol):
+class Host(
+    HostReader, StorageHost, LetterHost, TimerHost, FunctionHost, RecordingHost, SwapHost, Protocol
+):
     """A home's components, running or not."""
 
     @property
@@ -243,7 +246,14 @@ class Host(HostReader, StorageHost, LetterHost, TimerHost, FunctionHost, Recordi
 
 
 class LocalHost(
-    LocalAudit, StoredHost, LocalStorage, LocalLetters, LocalTimers, LocalFunctions, LocalRecordings
+    LocalAudit,
+    StoredHost,
+    LocalStorage,
+    LocalLetters,
+    LocalTimers,
+    LocalFunctions,
+    LocalRecordings,
+    LocalSwaps,
 ):
     """A `System` of this process, spoken to in documents.
 
@@ -261,6 +271,7 @@ class LocalHost(
         LocalTimers.__init__(self, system)
         LocalFunctions.__init__(self, system)
         LocalRecordings.__init__(self, system)
+        LocalSwaps.__init__(self, system)
         self._operations = operations
         self._started_at = time.time()
         self._tokens = TokenFile(system.home.folder)

@@ -150,6 +150,8 @@ def _mode(found: Document) -> list[tuple[str, str]]:
         return []
     free = [text(each["name"]) for each in items(found.get("components")) if each["is_development"]]
     names = f"; granted everything: {', '.join(free)}" if free else ""
+    builds = [text(each["name"]) for each in items(found.get("components")) if each["is_swapped"]]
+    names += f"; builds swapped in: {', '.join(builds)}" if builds else ""
     return [("mode", f"DEVELOPMENT: own and unsigned packages may use everything{names}")]
 
 

@@ -59,7 +59,13 @@ class Installing:
             return
         decide = await self.approve(plan, package, approve)
         record = self._record_of(package, name, start=start)
-        await self.ledger.put_package(package, (record,), "install", decide)
+        await self.add(package, record, "install", decide, start=start)
+
+    async def add(
+        self, package: Package, record: ComponentRecord, verb: str, decide: Decide, *, start: bool
+    ) -> None:
+        """Write the first record of a name; if its component does not start, remove it again."""
+        await self.ledger.put_package(package, (record,), verb, decide)
         self.running.take_over(record, package.manifest)
         if start:
             await self._start_or_undo(record)

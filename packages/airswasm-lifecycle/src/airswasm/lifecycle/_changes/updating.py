@@ -74,7 +74,7 @@ class Updating:
             migrate_from=record.migrate_from or record.active,
         )
         return await self.switching.carry_out(Switch(
-            self._update_of(record, package), record, successor, package.manifest, decide,
+            self.update_of(record, package), record, successor, package.manifest, decide,
             lambda ready: self.ledger.put_package(package, (ready,), "update", decide), overrides,
         ))  # fmt: skip
 
@@ -83,7 +83,7 @@ class Updating:
     ) -> InstallPlan:
         """Decide the effect of an update, with the verdicts that need no candidate."""
         plan = await self.plan(package, name, progress)
-        return await self._judged(plan, self._update_of(self.registry.get(name), package))
+        return await self._judged(plan, self.update_of(self.registry.get(name), package))
 
     async def plan(self, package: Package, name: str, progress: ProgressSink | None) -> InstallPlan:
         """Decide the effect of an update; see `System.plan`."""
@@ -175,7 +175,9 @@ class Updating:
         verdicts = await self.switching.gates.judge(change, "versions", {})
         return replace(plan, verdicts=verdicts)
 
-    def _update_of(self, record: ComponentRecord, package: Package) -> VersionChange:
+    def update_of(self, record: ComponentRecord, package: Package) -> VersionChange:
+        """Return an update as gates see it."""
+
         async def read_new() -> bytes:
             return package.wasm
 

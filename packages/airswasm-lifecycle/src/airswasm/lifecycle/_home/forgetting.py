@@ -16,6 +16,7 @@ from airswasm.runtime import Services
 from airswasm.storage import KeyValueStore
 from airswasm.wit import Blocks, load_part, safe_text
 
+from .._block import BLOCK
 from ..errors import PurgeIncomplete
 
 __all__ = ("Forgetting",)
@@ -55,6 +56,20 @@ class Forgetting:
             raise PurgeIncomplete(name, failures)
         await self._unfinished.delete(name)
 
+    async def reset(self, name: str) -> None:
+        """Remove a component's data, as a purge does, but for its log, figures and dead letters.
+
+        After a crash in between, the host resumes it as a purge, which removes those, too.
+
+        Raises:
+            PurgeIncomplete: A block failed; it is resumed with the next change of the name.
+        """
+        await self.intend(name)
+        failures = [each async for each in self._ask(name, leaves_out=str(BLOCK.forget))]
+        if failures:
+            raise PurgeIncomplete(name, failures)
+        await self._unfinished.delete(name)
+
     async def resume(self, warn: Callable[[str, str], None]) -> None:
         """Resume every unfinished purge; call `warn(name, text)` for each that fails again."""
         names = [entry.key async for entry in self._unfinished.entries()]
@@ -64,9 +79,9 @@ class Forgetting:
             except PurgeIncomplete as error:
                 warn(name, str(error))
 
-    async def _ask(self, name: str) -> AsyncIterator[str]:
+    async def _ask(self, name: str, *, leaves_out: str = "") -> AsyncIterator[str]:
         for each in self._blocks:
-            if each.block.forget:
+            if each.block.forget and each.block.forget != leaves_out:
                 try:
                     part = cast("Callable[[Services, str], object]", load_part(each.block.forget))
                     done = part(self._services, name)

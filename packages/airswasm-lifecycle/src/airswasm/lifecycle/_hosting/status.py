@@ -53,6 +53,8 @@ class ComponentStatus:
     """Starts after it was given up, since the host started."""
     is_development: bool = False
     """Whether it may use everything but the forbidden list, because the host is in that mode."""
+    is_swapped: bool = False
+    """Whether a development build was swapped in for it."""
     revives_in: float | None = None
     """Seconds until the host starts it again after it was given up; None if it does not."""
 

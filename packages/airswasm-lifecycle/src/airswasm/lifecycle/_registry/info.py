@@ -52,6 +52,8 @@ class VersionInfo:
     """The gates that would have stopped it, with an operator's reasons to override them."""
     checkpoint: DataCheckpoint | None = None
     """The copy of its data, for a rollback with data; None if there is none."""
+    is_swapped: bool = False
+    """Whether it is a development build that was swapped in."""
 
 
 @dataclass(frozen=True, slots=True)

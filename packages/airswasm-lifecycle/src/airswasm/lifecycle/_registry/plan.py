@@ -44,6 +44,7 @@ __all__ = (
     "plan_install",
     "plan_repair",
     "plan_rollback",
+    "plan_swap",
     "plan_update",
     "version_to_return_to",
 )
@@ -226,6 +227,23 @@ def plan_update(
     return _plan(
         package, record.name, record, before, kinds, is_new_signer=is_new_signer, level=level
     )
+
+
+def plan_swap(
+    package: Package,
+    name: str,
+    record: ComponentRecord | None,
+    policy: HostPolicy,
+    kinds: Kinds,
+    level: TrustLevel,
+) -> InstallPlan:
+    """Plan to put a development build in the place of a version, whatever that is called.
+
+    Raises:
+        PackageUnsigned, LimitAbovePolicy: The host must refuse it.
+    """
+    _check_package(package, policy)
+    return _plan(package, name, record, None, kinds, is_new_signer=False, level=level)
 
 
 def plan_repair(package: Package, record: ComponentRecord, kinds: Kinds) -> InstallPlan:

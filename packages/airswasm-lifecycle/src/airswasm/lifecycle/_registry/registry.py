@@ -75,6 +75,8 @@ class VersionRecord:
     """The copy of its data, taken as it was replaced; None if there is none."""
     data_format: str = ""
     """The version whose `migrate` made the data what this one works on; empty for none."""
+    is_swapped: bool = False
+    """Whether it is a development build that was swapped in."""
 
     def to_document(self) -> dict[str, object]:
         """Return the version in its stored form; it has only those later fields that are set."""
@@ -99,6 +101,8 @@ class VersionRecord:
             document["checkpoint"] = self.checkpoint.to_document()
         if self.data_format:
             document["data_format"] = self.data_format
+        if self.is_swapped:
+            document["swapped"] = True
         return document
 
 
@@ -283,6 +287,7 @@ def _read_version(document: Mapping[str, object]) -> VersionRecord:
         overridden={str(gate): str(why) for gate, why in overridden.items()},
         checkpoint=DataCheckpoint.from_document(document.get("checkpoint")),
         data_format=str(document.get("data_format", "")),
+        is_swapped=document.get("swapped") is True,
     )
 
 

@@ -88,6 +88,15 @@ class StoredPackages:
     def _stamps(self, files: Mapping[str, str]) -> _Stamps:
         return tuple(self.artifacts.stamp(files[path]) for path in sorted(files))
 
+    def files(self, version: VersionRecord) -> dict[str, bytes]:
+        """Return the files of a version, without its signature.
+
+        Raises:
+            ArtifactCorrupt: A file is missing or changed.
+        """
+        named = {path: each for path, each in version.files.items() if path != SIGNATURE_NAME}
+        return {path: self.artifacts.read(digest) for path, digest in named.items()}
+
     async def is_whole(self, version: VersionRecord) -> bool:
         """Return whether every file of a version is on the disk as it was installed."""
         return await anyio.to_thread.run_sync(self._is_whole, version)

@@ -46,6 +46,7 @@ from ._running import (
     RestoreIsRunning,
     StartFailed,
     StopNeeded,
+    SwapRefused,
     TooManyRunning,
 )
 from ._sources import (
@@ -78,6 +79,7 @@ from ._versions import (
 )
 
 __all__ = (
+    "SwapRefused",
     "ArgumentUnfit",
     "SettingsGiven",
     "AlreadyInstalled",

@@ -244,6 +244,28 @@ class GrantInPast(LifecycleError):
         super().__init__(f"a grant of {name} would have ended {now - until:.0f} s ago")
 
 
+class SwapRefused(LifecycleError):
+    """A development build may not take the place of what is installed."""
+
+    explanation = ErrorCode(
+        "E0388",
+        "swap refused",
+        "Only a host in development mode swaps builds in, and only where no key owns the name.",
+        "use `airswasm update` for a signed version, or swap it in under another name",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"a build is not swapped in for {name}: {reason}")
+        if "production" not in reason:
+            short = name.rpartition("/")[2]
+            self.hint = (
+                "sign it and use `airswasm update`, or give it a name and data of its own: "
+                f"`airswasm swap --name dev/{short}`"
+            )
+
+
 class ArgumentUnfit(LifecycleError):
     """A value of JSON does not fit the type of a function that is called."""
 
