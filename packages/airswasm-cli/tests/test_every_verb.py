@@ -30,6 +30,15 @@ install {}/hello.airswasm --yes
 lock --file {}/components.toml
 list
 info local/hello
+routes
+history local/hello
+history
+artifacts list
+artifacts verify
+artifacts pin local/hello 0.1.0
+artifacts gc --dry-run
+artifacts gc
+artifacts unpin local/hello 0.1.0
 send local/hello world
 send --topic lights.hall on --retain
 status
@@ -117,6 +126,7 @@ storage migrate --to sqlite
 restore {}/noon.backup --replace --yes
 """
 STREAMS = {
+    "history",
     "logs",
     "audit query",
     "audit tail",

@@ -58,7 +58,7 @@ def test_sweeping_keeps_what_is_needed(tmp_path: Path) -> None:
     store = ArtifactStore(tmp_path)
     kept, gone = store.add(b"kept"), store.add(b"gone")
     (store.path(kept).parent / ".staged-1").write_bytes(b"half")
-    assert store.sweep({kept}) == 2
+    assert store.sweep({kept}) == (2, 8)
     assert [path.name for path in tmp_path.iterdir()] == [kept[:2]]
     assert store.has(kept)
     assert not store.has(gone)

@@ -12,8 +12,6 @@ from airswasm.lifecycle import (
     RegistryCorrupt,
     VersionRecord,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 class DictTable:
@@ -26,7 +24,10 @@ class DictTable:
     async def read_all(self) -> Mapping[str, bytes]:
         return dict(self.rows)
 
-    async def write(self, changes: Mapping[str, bytes | None]) -> None:
+    async def write(
+        self, changes: Mapping[str, bytes | None], beside: Mapping[str, Mapping[str, bytes | None]]
+    ) -> None:
+        del beside
         if self.fail:
             raise OSError("disk full")
         for key, value in changes.items():
@@ -81,7 +82,7 @@ async def test_what_an_operator_and_an_update_add_to_a_version_is_there_after_op
 
 def test_a_version_that_is_replaced_knows_when() -> None:
     """By an update and by the way back; the active one was not."""
-    updated = record().with_version(version(2), 5)
+    updated = record().with_version(version(2))
     assert [each.replaced_at for each in updated.versions] == [2.0, None]
     returned = updated.with_active("0.1.0", 9.0)
     assert [each.replaced_at for each in returned.versions] == [None, 9.0]
@@ -129,22 +130,22 @@ async def test_a_damaged_record_is_named(content: bytes) -> None:
         await Registry.open(table)
 
 
-@given(st.integers(1, 6), st.integers(1, 12))
-def test_retention_keeps_the_newest_and_what_ran_before(retain: int, updates: int) -> None:
-    """There is always a version to go back to, and never more than allowed (two at least)."""
-    current = record()
-    for number in range(2, updates + 2):
-        before = current.active
-        current = current.with_version(version(number), retain)
-        assert current.has_version(before)
-        assert current.active == f"0.{number}.0"
-        assert len(current.versions) <= max(retain, 2)
-        assert current.floor == number
-
-
 @pytest.mark.anyio
 async def test_digests_are_those_of_every_retained_file() -> None:
     """What sweeping must not remove."""
     registry = await Registry.open(DictTable())
-    await registry.put(record().with_version(version(2), 5))
+    await registry.put(record().with_version(version(2)))
     assert registry.digests() == {"aa", f"{1:064x}", f"{2:064x}"}
+
+
+@pytest.mark.anyio
+async def test_a_file_is_released_once_and_only_by_the_last_record_that_needs_it() -> None:
+    """Ten thousand names of one package share its files."""
+    registry = await Registry.open(DictTable())
+    await registry.put(record("local/a"), record("local/b").with_version(version(2)))
+    await registry.remove("local/b")
+    assert registry.take_released() == {f"{2:064x}"}
+    assert registry.digests() == {"aa", f"{1:064x}"}
+    await registry.remove("local/a")
+    await registry.put(record("local/c"))
+    assert registry.take_released() == frozenset()

@@ -16,6 +16,7 @@ PLAIN_VERBS: Mapping[str, str] = {
     "info": "info",
     "list": "list_components",
     "logs": "logs",
+    "routes": "routes",
     "status": "status",
 }
 """Each name with that of its function, in the module of `commands` that is named as the verb."""

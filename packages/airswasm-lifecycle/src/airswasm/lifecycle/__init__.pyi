@@ -9,6 +9,7 @@ from ._gates.users import ExportUsers, User, Users
 from ._home.artifacts import ArtifactStore
 from ._home.configuration import Configuration, Setting, describe_settings, write_toml
 from ._home.editing import edit_configuration
+from ._home.history_settings import HistorySettings
 from ._home.home import Holder, Home, HomeLock
 from ._home.logbook import LogBook, provide
 from ._home.logfiles import LogEntry, LogFiles, LogLimits
@@ -27,6 +28,7 @@ from ._hosting.exports import ExportedFunction, InstalledComponent
 from ._hosting.profile import Delivered, FunctionProfile, Profile
 from ._hosting.status import ComponentStatus, SystemStatus
 from ._keeping.archive import BackupSummary
+from ._keeping.artifacts import Artifact, ArtifactCheck, Artifacts, ArtifactUse, CleanUp
 from ._keeping.audit_trail import AuditTrail
 from ._migrating import Migration, abandon_migration, confirm_migration, migrate_home
 from ._packages.archive import ArchiveLimits
@@ -50,12 +52,16 @@ from ._reader import HomeReader
 from ._registry.approval import Approval, Approve
 from ._registry.checkpoint import DataCheckpoint
 from ._registry.data_plan import DataChoice, DataDifference, DataPlan
+from ._registry.history import History, HistoryEntry
 from ._registry.info import ComponentInfo, DeliveryInfo, RecordingInfo, TimerInfo
 from ._registry.limits import limits_in_force, limits_of
 from ._registry.lookalikes import Lookalike
+from ._registry.origins import ChangeOrigin, acting, user_text
 from ._registry.plan import InstallPlan
 from ._registry.registry import ComponentRecord, Registry, RegistryTable, VersionRecord
+from ._registry.routes import RouteInfo
 from ._registry.summary import ComponentSummary
+from ._registry.worlds import FunctionInfo, InterfaceInfo
 from ._restoring import check_backup, restore_home
 from ._sources.finding import Sources, kind_of
 from ._sources.locking import (
@@ -84,6 +90,7 @@ from .errors import (
     ApprovalRefused,
     ArgumentUnfit,
     ArtifactCorrupt,
+    ArtifactsDamaged,
     BackupInvalid,
     CheckpointFailed,
     ComponentsInvalid,
@@ -173,6 +180,20 @@ __all__ = (
     "DataUndecided",
     "DataNotRestored",
     "CheckpointFailed",
+    "Artifact",
+    "ArtifactCheck",
+    "Artifacts",
+    "ArtifactUse",
+    "CleanUp",
+    "History",
+    "HistoryEntry",
+    "HistorySettings",
+    "ChangeOrigin",
+    "acting",
+    "user_text",
+    "FunctionInfo",
+    "RouteInfo",
+    "InterfaceInfo",
     "ComponentsInvalid",
     "LockMismatch",
     "LockMissing",
@@ -230,6 +251,7 @@ __all__ = (
     "Granting",
     "ArchiveLimits",
     "ArtifactCorrupt",
+    "ArtifactsDamaged",
     "BackupInvalid",
     "BackupSummary",
     "ArtifactStore",

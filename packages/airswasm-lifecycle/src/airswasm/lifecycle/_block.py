@@ -16,6 +16,7 @@ __all__ = (
     "RECORDING_BYTES",
     "REPLAYED",
     "UNRECORDED",
+    "VERSIONS_REMOVED",
 )
 
 ENDED_FOR_MEMORY = "ended_for_memory_total"
@@ -27,6 +28,7 @@ DIVERGED = "messages_diverged_total"
 CHECKPOINTS_HELD = "data_checkpoints"
 CHECKPOINT_BYTES = "data_checkpoint_bytes"
 DATA_RESTORED = "data_restored_total"
+VERSIONS_REMOVED = "versions_removed_total"
 LOGGING_INTERFACE = "airswasm:component/logging@0.1.0"
 
 BLOCK = Block(
@@ -72,10 +74,12 @@ BLOCK = Block(
             "Which messages are recorded, for new versions to answer alike.",
             reads="reload",
         ),
+        Section("history", "airswasm.lifecycle:HistorySettings", "What is kept of each change."),
     ),
     errors=("airswasm.lifecycle.errors",),
     metrics=(
         Metric(ENDED_FOR_MEMORY, "Incarnations that ended because memory was scarce."),
+        Metric(VERSIONS_REMOVED, "Retained versions that the clean-up has removed."),
         Metric("component_revivals_total", "Starts after it was given up."),
         Metric(RECORDED, "Messages that were recorded."),
         Metric(UNRECORDED, "Messages that were recorded without their content, or lost."),

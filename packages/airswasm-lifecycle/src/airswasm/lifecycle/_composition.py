@@ -92,6 +92,7 @@ from ._gates.users import ExportUsers, Users
 from ._home.artifacts import ArtifactStore
 from ._home.configuration import Configuration
 from ._home.forgetting import Forgetting
+from ._home.history_settings import HistorySettings
 from ._home.home import Home
 from ._home.logbook import LogBook
 from ._home.logfiles import LogLimits
@@ -108,12 +109,16 @@ from ._hosting.running import Running
 from ._hosting.tenants import HostTenants
 from ._keeping.auditing import Auditing
 from ._keeping.backup import remove_leftovers
+from ._keeping.retaining import Retaining
 from ._reader import find_store
+from ._registry.history import History
 from ._registry.in_force import GrantsInForce
 from ._registry.ledger import Ledger
+from ._registry.origins import HOST, acting
 from ._registry.registry import Registry
 from ._registry.stored_packages import StoredPackages
 from ._registry.tables import ComponentPolicies, StoredTable
+from ._registry.worlds import Worlds
 from ._reporting import Reporting
 from ._sources.finding import Sources
 from ._sources.settings import SourceSettings
@@ -165,6 +170,7 @@ class OpenHome:
         self._clock = clock
         self._checkpoint = checkpoint
         self._stack = AsyncExitStack()
+        self._worlds = Worlds()
         self._stored = StoredPackages(ArtifactStore(self.home.artifacts_folder), checkpoint)
         self._offers: tuple[Offer, ...] = ()
         self._names: dict[str, anyio.Lock] = {}
@@ -224,6 +230,8 @@ class OpenHome:
         else:
             self._store, self._registry = None, Registry.of({})
             self._read_letters = self._read_timers = None
+        history = self.configuration.get(HistorySettings)
+        self._history = await History.open(self._store, history, self._clock)
         self._reporting = self._make_reporting()
 
     async def _open(self, stack: AsyncExitStack) -> None:
@@ -246,9 +254,11 @@ class OpenHome:
         self._note_lost_writes(store.lost_writes)
         await auditing.remember(store, self.configuration.settings(), stack)
         self._registry = await Registry.open(StoredTable(store), checkpoint=self._checkpoint)
+        history = self.configuration.get(HistorySettings)
+        self._history = await History.open(store, history, self._clock)
         self._ledger = Ledger(
             self._registry, self._stored, self._trust, self._audit, self._checkpoint,
-            self.kinds, self._clock,
+            self.kinds, self._clock, self._history,
         )  # fmt: skip
         self._meters = Meters(self.blocks.metrics.values())
         self._guard = Guard(
@@ -328,8 +338,9 @@ class OpenHome:
         stack.callback(self._recordings.flush)
         await self._forgetting.resume(self._warn)
         await self._data.open()
-        await self._watch(stack)
-        await anyio.to_thread.run_sync(self._stored.artifacts.sweep, self._registry.digests())
+        with acting(HOST):  # the tasks inherit it
+            await self._watch(stack)
+        await self._stored.sweep(self._registry.digests())
 
     def _opened(self, *, read_only: bool = False) -> Store:
         settings = self.configuration.get(StorageSettings)
@@ -385,7 +396,9 @@ class OpenHome:
         self.services.add(Recordings, recordings)
         self._replaying = Replaying(recordings, self._trials, self._meters)
         self.services.add(Replaying, self._replaying)
-        self._forgetting = Forgetting(self.blocks, self.services, store)
+        self._forgetting = Forgetting(
+            self.blocks, self.services, store, self._ledger.give_up, self._checkpoint
+        )
         self._hosting = Hosting(
             self._actors, loader, self.logs, self._most_running(),
             self.policy.limits.message_bytes, self._revive,
@@ -415,7 +428,11 @@ class OpenHome:
         )
         self._installing = Installing(
             self._registry, self._ledger, self._trust, self.policy, loader, self._forgetting,
-            self.logs, self._running, self._clock, self.kinds, self._levels,
+            self.logs, self._running, self._clock, self.kinds, self._levels, self._history, store,
+        )  # fmt: skip
+        self._retaining = Retaining(
+            self._registry, self._ledger, self._stored, loader, self._hosting, self.logs,
+            self._history, self._meters, lambda: self.policy, self._alone, self._clock,
         )  # fmt: skip
         self._updating = Updating(
             self._registry, self._ledger, self._trust, self.policy, loader, self._running,
@@ -446,6 +463,9 @@ class OpenHome:
             manifest_of=self._stored.manifest,
             used_bytes=self._used_bytes,
             policy=lambda: self.policy,
+            clock=self._clock,
+            size_of=self._stored.size_of,
+            world_of=self._worlds.known,
             durable=lambda: self.configuration.get(DurableSettings),
             hosting=hosting,
             unwritten=self._guard.unwritten_denials if hosting is not None else lambda _name: 0,
@@ -468,7 +488,8 @@ class OpenHome:
 
     async def _revive(self, name: str, cool_down: float) -> None:
         async with self._alone(name):
-            await self._running.revive(name, cool_down)
+            with acting(HOST):
+                await self._running.revive(name, cool_down)
 
     def _most_running(self) -> int:
         most = self.policy.limits.running
@@ -479,6 +500,7 @@ class OpenHome:
         stack.callback(group.cancel_scope.cancel)
         self._auditing.keep(group, self._actors)
         group.start_soon(self._granting.run)
+        group.start_soon(self._retaining.run)
         group.start_soon(self._dead_letters.run)
         group.start_soon(self._data.run)
         if self.mode == "online":
@@ -547,6 +569,7 @@ class OpenHome:
         add(HostPolicy, self.policy)
         add(LogBook, self.logs)
         add(Registry, self._registry)
+        add(History, self._history)
         add(TrustStore, self._trust)
         add(AuditLog, self._audit)
         add(AuditSink, self._audit)  # type: ignore[type-abstract]  # only a key

@@ -7,13 +7,14 @@ from airswasm.messaging import DeadLetterStore
 from airswasm.runtime import Meters, Services
 
 from ._home.logbook import LogBook
+from ._registry.history import History
 from ._trial.recordings import Recordings
 
 __all__ = ("forget",)
 
 
 async def forget(services: Services, name: str) -> None:
-    """Remove a component's log, figures, dead letters and recording; there may be none.
+    """Remove a component's log, figures, dead letters, recording and history, if there are any.
 
     Raises:
         StorageError: The disk refuses; it can be called again.
@@ -23,3 +24,4 @@ async def forget(services: Services, name: str) -> None:
     services.get(ActorSystem).receipts.forget(name)
     await services.get(DeadLetterStore).forget(name)
     await services.get(Recordings).forget(name)
+    await services.get(History).forget(name)

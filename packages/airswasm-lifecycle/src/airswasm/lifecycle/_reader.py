@@ -12,6 +12,7 @@ readers are the better for a class that cannot change anything.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from ._keeping.audit_trail import AuditTrail
     from ._packages.manifest import Manifest
     from ._registry.info import ComponentInfo, RecordingInfo
+    from ._registry.registry import VersionRecord
+    from ._registry.routes import RouteInfo
+    from ._registry.worlds import ComponentWorld
 
 __all__ = ("HomeReader", "find_store")
 
@@ -80,6 +84,7 @@ class HomeReader:
             self._exits = stack.pop_all()
         self._reporting = Reporting(
             self._registry, self._manifest, self._used_bytes, self._policy, self._durable,
+            time.time, self._size_of, self._world_of,
             recording=self._recording,
         )  # fmt: skip
         return self
@@ -124,6 +129,10 @@ class HomeReader:
     def list(self) -> tuple[ComponentSummary, ...]:
         """Return everything that is installed, by name."""
         return self._reporting.summaries()
+
+    def routes(self) -> tuple[RouteInfo, ...]:
+        """Return what each name leads to, sorted by name."""
+        return self._reporting.routes()
 
     def info(self, name: str) -> ComponentInfo:
         """Return all that is known of one component.
@@ -225,6 +234,23 @@ class HomeReader:
         from ._registry.info import read_manifest
 
         return read_manifest(ArtifactStore(self.home.artifacts_folder), record)
+
+    def _size_of(self, version: VersionRecord) -> int:
+        from ._home.artifacts import ArtifactStore
+
+        artifacts = ArtifactStore(self.home.artifacts_folder)
+        return sum(artifacts.size(each) or 0 for each in version.files.values())
+
+    def _world_of(self, digest: str) -> ComponentWorld:
+        from airswasm.wit import Blocks
+
+        from ._home.artifacts import ArtifactStore
+        from ._registry.worlds import Worlds
+
+        worlds = Worlds()
+        path = ArtifactStore(self.home.artifacts_folder).path(digest)
+        worlds.read(digest, path, Blocks.find().contract)
+        return worlds.known(digest)
 
 
 def find_store(home: Home) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airswasm.security import fingerprint_of
 
-from ._registry.registry import ComponentRecord, Registry
+from ._registry.registry import ComponentRecord, Registry, VersionRecord
 from ._registry.summary import ComponentSummary
 
 if TYPE_CHECKING:  # imported where something is shown that needs them
@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # imported where something is shown that needs them
     from ._hosting.status import ComponentStatus
     from ._packages.manifest import Manifest
     from ._registry.info import ComponentInfo, DeliveryInfo, RecordingInfo
+    from ._registry.routes import RouteInfo
+    from ._registry.worlds import ComponentWorld
 
 __all__ = ("Reporting",)
 
@@ -32,6 +34,9 @@ class Reporting:
         used_bytes: How much a component stores; None while there is no store.
         policy: Reads what the host lets components have.
         durable: Reads which messages the host makes durable, and on which terms.
+        clock: Returns the seconds since 1970.
+        size_of: Returns the bytes of a version's files.
+        world_of: Returns the imports and exports of a component, by its digest.
         hosting: None where nothing runs.
         unwritten: How many denials of a component have no line in the audit log.
         waiting: How many messages wait for it on the disk; None where its mailbox is in memory.
@@ -46,6 +51,9 @@ class Reporting:
         used_bytes: Callable[[str], int | None],
         policy: Callable[[], HostPolicy],
         durable: Callable[[], DurableSettings],
+        clock: Callable[[], float],
+        size_of: Callable[[VersionRecord], int],
+        world_of: Callable[[str], ComponentWorld],
         hosting: Hosting | None = None,
         unwritten: Callable[[str], int] = lambda _name: 0,
         waiting: Callable[[str], DurableStatus | None] = lambda _name: None,
@@ -57,6 +65,7 @@ class Reporting:
         self._registry, self._hosting, self._unwritten = registry, hosting, unwritten
         self._manifest_of, self._used_bytes = manifest_of, used_bytes
         self._policy, self._durable = policy, durable
+        self._clock, self._size_of, self._world_of = clock, size_of, world_of
 
     def summaries(self) -> tuple[ComponentSummary, ...]:
         """Return all installed components, sorted by name."""
@@ -71,15 +80,31 @@ class Reporting:
             for record in self._registry
         )
 
+    def routes(self) -> tuple[RouteInfo, ...]:
+        """Return what each name leads to, sorted by name."""
+        from ._registry.routes import route_of
+
+        hosting = self._hosting
+        return tuple(
+            route_of(
+                record,
+                self.state(record),
+                hosting.incarnation(record.name) if hosting is not None else None,
+            )
+            for record in self._registry
+        )
+
     def info(self, name: str) -> ComponentInfo:
         """All that is known of one component. Raises as `System.info`."""
         from ._registry.info import ComponentInfo, TimerInfo, VersionInfo
         from ._registry.limits import limits_in_force
+        from ._registry.retention import kept_versions
 
         record = self._registry.get(name)
         manifest, policy = self._manifest_of(record), self._policy()
         within, excesses = policy.hold(manifest)
         waiting = self._waiting(name)
+        world = self._world_of(record.active_version.wasm_digest)
         return ComponentInfo(
             name=name,
             package_name=record.package_name,
@@ -91,20 +116,28 @@ class Reporting:
             floor=record.floor,
             versions=tuple(
                 VersionInfo(
-                    version=each.version,
-                    sequence=each.sequence,
-                    wasm_digest=each.wasm_digest,
-                    installed_at=each.installed_at,
-                    is_active=each.version == record.active,
-                    signer=_fingerprint(each.signer),
-                    source=each.source,
-                    pin=each.pin,
-                    overridden=each.overridden,
-                    checkpoint=each.checkpoint,
-                    is_swapped=each.is_swapped,
+                    version=each.version.version,
+                    sequence=each.version.sequence,
+                    wasm_digest=each.version.wasm_digest,
+                    installed_at=each.version.installed_at,
+                    is_active=each.version.version == record.active,
+                    signer=_fingerprint(each.version.signer),
+                    source=each.version.source,
+                    pin=each.version.pin,
+                    replaced_at=each.version.replaced_at,
+                    is_pinned=each.version.is_pinned,
+                    overridden=each.version.overridden,
+                    checkpoint=each.version.checkpoint,
+                    is_swapped=each.version.is_swapped,
+                    kept_by=each.by,
+                    kept_until=each.until,
                 )
-                for each in record.versions
+                for each in kept_versions(
+                    record, policy.install, self._clock(), size_of=self._size_of
+                )
             ),
+            imports=world.imports,
+            exports=world.exports,
             manifest=manifest,
             limits=limits_in_force(within, policy.limits),
             storage_bytes=self._used_bytes(name),

@@ -72,14 +72,18 @@ from ._hosting.dead_letter_queue import DeadLetterQueue
 from ._hosting.exports import InstalledComponent
 from ._hosting.profile import Delivered, Profile, profile_of
 from ._hosting.status import ComponentStatus, SystemStatus
+from ._keeping.artifacts import ArtifactChanges, Artifacts
 from ._keeping.audit_trail import AuditTrail
 from ._keeping.backup import backup_home
 from ._packages.package import Package
 from ._reader import HomeReader
 from ._registry.approval import Approve
 from ._registry.data_plan import DataChoice
+from ._registry.history import History
 from ._registry.info import ComponentInfo
+from ._registry.origins import HOST, acting
 from ._registry.plan import InstallPlan
+from ._registry.routes import RouteInfo
 from ._registry.summary import ComponentSummary
 from ._trial.desk import RecordedMessages
 from .errors import (
@@ -291,6 +295,7 @@ class System(OpenHome):
                 package, target, approve, progress, overrides or {}
             )
             self._granting.note_change()
+            await self._retaining.tidy(target)
         return replace(self.info(target), verdicts=verdicts)
 
     async def swap(
@@ -330,6 +335,7 @@ class System(OpenHome):
             await self._forgetting.finish(target)
             await self._swapping.swap(package, target, state, progress)
             self._granting.note_change()
+            await self._retaining.tidy(target)
         return self.info(target)
 
     async def read_build(
@@ -380,6 +386,7 @@ class System(OpenHome):
         self._need_writable("rollback")
         async with self._alone(name), self._recorded("rollback", name):
             verdicts = await self._updating.rollback(name, to, overrides or {}, data)
+            await self._retaining.tidy(name)
         self._granting.note_change()
         return replace(self.info(name), verdicts=verdicts)
 
@@ -398,13 +405,14 @@ class System(OpenHome):
         """Stop and remove a component.
 
         Its stored data, its log, and its owner's claim to the name stay for another install;
-        `purge` removes them too.
+        `purge` removes them too, also of a name that was uninstalled before.
 
         Raises:
             NotInstalled: No such component is installed.
+            PurgeIncomplete: A block could not forget the name; the next start goes on with it.
         """
         self._need_writable("uninstall")
-        async with self._alone(name):
+        async with self._alone(name), self._recorded("uninstall", name):
             await self._installing.uninstall(name, purge=purge)
 
     # -- running -------------------------------------------------------------------------------
@@ -426,7 +434,8 @@ class System(OpenHome):
         A component stays `starting` until its turn comes, and messages from outside wait for it.
         """
         self._need_online("start")
-        await self._running.start_all(self._alone)
+        with acting(HOST):
+            await self._running.start_all(self._alone)
 
     async def stop(self, name: str, *, kill: bool = False) -> None:
         """Stop a component, now and until an operator starts it again.
@@ -808,6 +817,22 @@ class System(OpenHome):
         return tuple(self.grant_report(record.name) for record in self._registry)
 
     @property
+    def artifacts(self) -> Artifacts:
+        """The stored files of what is installed: to list, verify, clean up and pin."""
+        if self.mode == "readonly":
+            return Artifacts(self._registry, self._stored.artifacts)
+        changes = ArtifactChanges(
+            self._registry, self._stored.artifacts, self._ledger, self._retaining, self._engine,
+            self._alone,
+        )  # fmt: skip
+        return Artifacts(self._registry, self._stored.artifacts, changes)
+
+    @property
+    def history(self) -> History:
+        """What happened to each name: `read` it."""
+        return self._history
+
+    @property
     def grants(self) -> Granting:
         """The grants of components, and how to change them.
 
@@ -874,6 +899,10 @@ class System(OpenHome):
         """Return all installed components, sorted by name."""
         return self._reporting.summaries()
 
+    def routes(self) -> tuple[RouteInfo, ...]:
+        """Return what each name leads to, sorted by name."""
+        return self._reporting.routes()
+
     def info(self, name: str) -> ComponentInfo:
         """Return all details of one component.
 
@@ -882,6 +911,16 @@ class System(OpenHome):
             ArtifactCorrupt: Its manifest is damaged on disk.
         """
         return self._reporting.info(name)
+
+    async def read_world(self, name: str) -> None:
+        """Read the imports and exports of a component, which `info` then has.
+
+        Raises:
+            NotInstalled: No such component is installed.
+        """
+        digest = self._registry.get(name).active_version.wasm_digest
+        path, contract = self._stored.artifacts.path(digest), self.blocks.contract
+        await anyio.to_thread.run_sync(self._worlds.read, digest, path, contract)
 
     def status(self) -> SystemStatus:
         """Return the status of the host and of every component."""
@@ -998,11 +1037,13 @@ class System(OpenHome):
         """Record a change that the host refuses or that fails; a refused approval has its line."""
         try:
             yield
-        except ApprovalRefused:
+        except ApprovalRefused as error:
+            await self._ledger.note_failure(verb, name, "refused", str(error))
             raise
         except AirswasmError as error:
             with suppress(AuditUnavailable):
                 self._audit.record(AuditEvent(verb, name, "failed", reason=str(error)))
+            await self._ledger.note_failure(verb, name, "failed", str(error))
             raise
 
     def _need_writable(self, operation: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from threading import get_ident
 from types import TracebackType
@@ -18,6 +18,7 @@ from weakref import ref
 import anyio
 import anyio.abc
 import anyio.lowlevel
+import anyio.to_thread
 from wasmtime import Engine as WasmEngine
 from wasmtime import WasmtimeError
 
@@ -25,7 +26,7 @@ from ._account import HostMemory
 from ._calls.bytes_as_text import BytesAsText
 from ._calls.call import Call
 from ._calls.host_calls import continuation
-from ._compile.compiler import Compiler
+from ._compile.compiler import Compiler, trim_cache
 from ._component import Component
 from ._config import CompileProgress, EngineConfig, ProgressSink
 from ._host import Pending
@@ -187,6 +188,25 @@ class Engine(Single):
         if progress is not None:
             progress(CompileProgress(name, "done", time.monotonic() - started))
         return component
+
+    async def trim_cache(
+        self, components: Iterable[bytes], *, dry_run: bool = False
+    ) -> tuple[int, int]:
+        """Remove from the compile cache what none of these components has.
+
+        A component that loads at this time may have to be compiled once more.
+
+        Args:
+            components: what is still needed; a thread reads one after the other.
+            dry_run: count, and remove nothing.
+
+        Returns:
+            How many entries these are, and their bytes.
+        """
+        configs = (self.config, self.config.for_large_components())
+        return await anyio.to_thread.run_sync(
+            lambda: trim_cache(configs, components, dry_run=dry_run)
+        )
 
     def _layout_for(self, wasm_bytes: int) -> Layout:
         """Return the layout for components of that size; the first large one makes theirs."""

@@ -15,6 +15,8 @@ from typing import ClassVar, cast
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from .endpoint import peer_uid
+
 __all__ = ("LocalConnection", "NetworkConnection", "most_connections")
 
 _WAITS_FOR_HEAD = h11.IDLE
@@ -121,6 +123,13 @@ class LocalConnection(_BoundedConnection):
     wanted, share = 512, 2
     head_seconds = 30.0
     body_seconds = 120.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Note the user at the other end, in the place of an address."""
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        uid = peer_uid(connection) if connection is not None else None
+        self.client = None if uid is None else (f"uid:{uid}", 0)
 
 
 class NetworkConnection(_BoundedConnection):

@@ -24,7 +24,7 @@ from ..errors import SocketForeign, SocketInUse
 if TYPE_CHECKING:  # imported where a socket is: most verbs find none
     import socket
 
-__all__ = ("Endpoint", "State", "check_peer", "endpoint_of", "listen", "probe")
+__all__ = ("Endpoint", "State", "check_peer", "endpoint_of", "listen", "peer_uid", "probe")
 
 State = Literal["alive", "dead", "absent"]
 _LONGEST_PATH_BYTES = 100
@@ -104,7 +104,7 @@ def check_peer(client: socket.socket, path: Path) -> None:
         return
     own, owner = os.geteuid(), path.parent.stat().st_uid
     trusted = {own, owner} if own == 0 else {own}
-    for uid in (_peer_uid(client), owner):
+    for uid in (peer_uid(client), owner):
         if uid is not None and uid not in trusted:
             raise SocketForeign(str(path), uid)
 
@@ -151,17 +151,19 @@ def _recorded(home: Path) -> Path | None:
     return holder.socket if holder is not None else None
 
 
-def _peer_uid(client: socket.socket) -> int | None:
-    """Return the user that listens; None where the system has no way to ask."""
+def peer_uid(connection: socket.socket) -> int | None:
+    """Return the user at the other end; None where the system has no way to ask."""
     import socket
 
     try:
         if hasattr(socket, "SO_PEERCRED"):
-            found = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            found = connection.getsockopt(
+                socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
+            )
             return int(struct.unpack("3i", found)[1])
         peercred: int | None = getattr(socket, "LOCAL_PEERCRED", None)
         if peercred is not None:  # macOS, BSD: version and user come first
-            found = client.getsockopt(0, peercred, _XUCRED_BYTES)
+            found = connection.getsockopt(0, peercred, _XUCRED_BYTES)
             return int(struct.unpack_from("2I", found)[1])
     except (OSError, struct.error):
         return None

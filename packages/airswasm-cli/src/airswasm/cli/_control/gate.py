@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 from ..errors import CliError, ScopeMissing, TokenFileUnreadable
 from .operation import Operation
 from .operation import Scope as TokenScope
+from .requester import TOKEN
 from .server import refusal
 from .tokens import Token, TokenFile, admits, hash_of
 
@@ -91,6 +92,7 @@ class TokenGate:
         if need is not None and not self._record(token, need, component, is_admitted):
             return refusal(503, "E0012", "the audit log cannot be written", "see `airswasm doctor`")
         if is_admitted:
+            scope[TOKEN] = token.name
             return None
         needed = need.scope if need is not None else "all"
         return _refused(403, ScopeMissing(token.name, token.scope, needed, component))

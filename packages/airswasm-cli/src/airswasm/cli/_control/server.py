@@ -42,6 +42,7 @@ from .operation import (
     Text,
     plain_number,
 )
+from .requester import origin_of
 
 __all__ = ("Performer", "control_app", "refusal")
 
@@ -81,11 +82,13 @@ def control_app(
 
 def _endpoint(host: Performer, operation: Operation) -> Endpoint:
     """Return an operation as starlette calls it; its errors become documents."""
+    from airswasm.lifecycle import acting  # here, as a client reads the table only
 
     async def answer(request: Request) -> Response:
         try:
             arguments = await _arguments(operation, request)
-            return _response(operation, await host.perform(operation, arguments))
+            with acting(origin_of(request)):
+                return _response(operation, await host.perform(operation, arguments))
         except HTTPException:
             raise
         except Exception as error:  # starlette would answer with 500, and raise it again

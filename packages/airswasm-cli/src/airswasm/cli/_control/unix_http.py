@@ -34,6 +34,7 @@ from anyio.abc import SocketAttribute
 
 from ..errors import HostGone, HostProtocolMismatch
 from .endpoint import check_peer
+from .requester import client_name
 
 __all__ = ("Answer", "Content", "Stream", "UnixClient")
 
@@ -144,7 +145,10 @@ class Stream:
 
     async def send(self, method: str, target: str, content: Content) -> None:
         """Send the request."""
-        headers = [("host", "airswasm"), ("connection", "close"), ("accept", "application/json")]
+        headers = [
+            ("host", "airswasm"), ("connection", "close"), ("accept", "application/json"),
+            ("user-agent", client_name()),
+        ]  # fmt: skip
         if isinstance(content, bytes):
             headers.append(("content-length", str(len(content))))
         else:

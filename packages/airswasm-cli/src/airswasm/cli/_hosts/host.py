@@ -32,6 +32,7 @@ from .storage import LocalStorage, StorageHost
 from .stored_host import HostReader, StoredHost, to_document
 from .swaps import LocalSwaps, SwapHost
 from .timers import LocalTimers, TimerHost
+from .versions import LocalVersions, VersionHost
 
 if TYPE_CHECKING:
     from airswasm.lifecycle import Approval, InstallPlan, Package, System
@@ -43,7 +44,15 @@ GrantChange: TypeAlias = Literal["add", "narrow", "deny", "remove", "lift"]
 
 
 class Host(
-    HostReader, StorageHost, LetterHost, TimerHost, FunctionHost, RecordingHost, SwapHost, Protocol
+    HostReader,
+    StorageHost,
+    LetterHost,
+    TimerHost,
+    FunctionHost,
+    RecordingHost,
+    SwapHost,
+    VersionHost,
+    Protocol,
 ):
     """A home's components, running or not."""
 
@@ -254,6 +263,7 @@ class LocalHost(
     LocalFunctions,
     LocalRecordings,
     LocalSwaps,
+    LocalVersions,
 ):
     """A `System` of this process, spoken to in documents.
 
@@ -272,6 +282,7 @@ class LocalHost(
         LocalFunctions.__init__(self, system)
         LocalRecordings.__init__(self, system)
         LocalSwaps.__init__(self, system)
+        LocalVersions.__init__(self, system)
         self._operations = operations
         self._started_at = time.time()
         self._tokens = TokenFile(system.home.folder)
@@ -314,6 +325,11 @@ class LocalHost(
         from .._control.openapi import openapi_document
 
         return openapi_document(self._operations)
+
+    async def info(self, name: str) -> Document:
+        """See `HostReader`."""
+        await self._system.read_world(name)
+        return await super().info(name)
 
     async def plan(
         self,

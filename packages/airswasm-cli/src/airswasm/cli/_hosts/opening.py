@@ -136,10 +136,14 @@ async def open_host(
         system = await _open_home(session.home, need, deadline)
         if system is not None:
             break
+    from airswasm.lifecycle import ChangeOrigin, acting, user_text
+
     from .host import LocalHost
 
+    way = "terminal" if session.terminal.is_interactive else "command"
     async with closing_system(system):
-        yield LocalHost(system, operations)
+        with acting(ChangeOrigin(user_text(None), way)):
+            yield LocalHost(system, operations)
 
 
 def connect(home: Path | None = None) -> Host:

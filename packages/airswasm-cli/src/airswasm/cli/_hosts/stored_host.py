@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ComponentSummary,
         Home,
         LogEntry,
+        RouteInfo,
         SystemStatus,
     )
 
@@ -40,6 +41,10 @@ class HostReader(AuditHost, Protocol):
 
     async def list(self) -> Sequence[Document]:
         """Return all installed components."""
+        ...
+
+    async def routes(self) -> Sequence[Document]:
+        """Return what each name leads to."""
         ...
 
     async def info(self, name: str) -> Document:
@@ -69,6 +74,7 @@ class _Source(Protocol):
     @property
     def audited_messages(self) -> AuditTrail: ...
     def list(self) -> tuple[ComponentSummary, ...]: ...
+    def routes(self) -> tuple[RouteInfo, ...]: ...
     def info(self, name: str) -> ComponentInfo: ...
     def status(self) -> SystemStatus: ...
     def component_status(self, name: str) -> ComponentStatus: ...
@@ -96,6 +102,10 @@ class StoredHost(StoredAudit):
     async def list(self) -> Sequence[Document]:
         """See `HostReader`."""
         return [to_document(each) for each in self._source.list()]
+
+    async def routes(self) -> Sequence[Document]:
+        """See `HostReader`."""
+        return [to_document(each) for each in self._source.routes()]
 
     async def info(self, name: str) -> Document:
         """See `HostReader`."""

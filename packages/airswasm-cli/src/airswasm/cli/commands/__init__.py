@@ -6,8 +6,8 @@ modules: `_install` has the steps of `install` and `update`, `_components` those
 `_deciding` asks about capabilities, `_terms` shows the limits, and `_pinned_keys` counts the keys
 that a change of trust leaves; `_functions` shows exported functions, and `_gates` what the gates of
 an update said; `_streams` reads and writes
-files, `_payloads` messages and replies; `_times` formats times and sizes, and `_values` shows
-bytes. `_swap` reads what `swap` is given.
+files, `_payloads` messages and replies; `_times` formats times and sizes,
+`_versions` shows retained versions, and `_values` shows bytes. `_swap` reads what `swap` is given.
 """
 
 __all__ = ()

@@ -39,16 +39,12 @@ def info(
 
 def _fields(info: Document) -> list[tuple[str, str]]:
     from ._terms import shown_codecs, shown_delivery, shown_limits, shown_supervision
-    from ._times import size, when
+    from ._times import size
+    from ._versions import shown_interfaces, shown_version
 
     manifest = mapping(info.get("manifest"))
     component = mapping(manifest.get("component"))
-    versions = "\n".join(
-        f"{each['version']}{' (active)' if each.get('is_active') else ''}, "
-        f"sequence {each['sequence']}, installed {when(each.get('installed_at'))}, "
-        f"sha256 {str(each['wasm_digest'])[:16]}{_origin(each)}{_overridden(each)}"
-        for each in items(info.get("versions"))
-    )
+    versions = "\n".join(map(shown_version, items(info.get("versions"))))
     capabilities = "\n".join(
         one_line(f"{capability} = {_patterns(patterns)}")
         for capability, patterns in mapping(manifest.get("capabilities")).items()
@@ -66,6 +62,8 @@ def _fields(info: Document) -> list[tuple[str, str]]:
         ("asks for", capabilities or "nothing but to log and answer"),
         ("was granted", f"airswasm grants list {text(info['name'])}"),
         *limits.items(),
+        ("imports", shown_interfaces(info.get("imports")) or "-"),
+        ("exports", shown_interfaces(info.get("exports")) or "-"),
         ("accepts", shown_codecs(mapping(manifest.get("codecs")))),
         ("delivery", shown_delivery(mapping(info.get("delivery")))),
         ("supervision", shown_supervision(mapping(manifest.get("supervision")))),
@@ -75,18 +73,6 @@ def _fields(info: Document) -> list[tuple[str, str]]:
         ("versions", versions),
         *[("held to the policy", str(each)) for each in cast("list[str]", info.get("held") or [])],
     ]
-
-
-def _origin(version: Document) -> str:
-    source, pin = one_line(version.get("source")), one_line(version.get("pin"))
-    return f",\n  from {source}{f' ({pin})' if pin else ''}" if source else ""
-
-
-def _overridden(version: Document) -> str:
-    gates = mapping(version.get("overridden"))
-    return "".join(
-        f",\n  past the gate {one_line(gate)}: {one_line(why)}" for gate, why in gates.items()
-    )
 
 
 def _waiting(info: Document) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ("app",)
 
 _DAMAGED = "E0305"
+_ABSENT = "E0310"
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -31,7 +32,7 @@ def uninstall(
 
     Its stored data, its log, the durable messages and timers that wait, its dead
     letters and its owner's claim to the name stay for another install; --purge
-    deletes them too, after a confirmation.
+    deletes them too, after a confirmation, also of a name uninstalled before.
 
     \b
     Example:
@@ -48,7 +49,7 @@ def uninstall(
 
     async def work() -> None:
         async with open_host(session, "uninstall", "change") as host:
-            version = await _version_of(host, full)
+            version = await _version_of(host, full, purge=purge)
             if purge and not terminal.confirm(f"Delete {full} and all its stored data?"):
                 raise ConfirmationRefused(f"uninstall of {full}")
             await host.uninstall(full, purge=purge)
@@ -62,13 +63,16 @@ def uninstall(
     anyio.run(work)
 
 
-async def _version_of(host: Host, name: str) -> str:
-    """Return its version; a component with damaged files can be removed too."""
+async def _version_of(host: Host, name: str, *, purge: bool) -> str:
+    """Return its version; one with damaged files can be removed, and what is left purged."""
     try:
         return str((await host.info(name))["version"])
     except Exception as error:
         from .._session.problem import problem_of
 
-        if problem_of(error).code != _DAMAGED:
+        code = problem_of(error).code
+        if code == _ABSENT and purge:
+            return "(uninstalled before)"
+        if code != _DAMAGED:
             raise
         return "(damaged)"

@@ -11,8 +11,9 @@ import anyio
 import anyio.to_thread
 from airswasm.runtime import ProgressSink
 from airswasm.security import Kinds, TrustStore
+from airswasm.storage import KeyValueStore
 
-from .._home.forgetting import Forgetting
+from .._home.forgetting import PURGES_NAMESPACE, Forgetting
 from .._home.logbook import LogBook
 from .._home.policy import HostPolicy
 from .._hosting.incarnations import reason_of
@@ -21,6 +22,7 @@ from .._hosting.running import Running
 from .._packages.component_name import is_component_name
 from .._packages.package import Package
 from .._registry.approval import Approve
+from .._registry.history import History
 from .._registry.ledger import Decide, Ledger, version_of
 from .._registry.lookalikes import find_lookalikes
 from .._registry.plan import InstallPlan, plan_install, plan_repair
@@ -47,6 +49,8 @@ class Installing:
     clock: Callable[[], float]
     kinds: Kinds
     levels: Levels
+    history: History
+    store: KeyValueStore
 
     async def install(
         self, package: Package, name: str, approve: Approve | None,
@@ -165,18 +169,31 @@ class Installing:
 
     async def uninstall(self, name: str, *, purge: bool) -> None:
         """Stop and remove a component. Raises as `System.uninstall`."""
+        if purge and name not in self.registry and await self._has_left(name):
+            await self._purge_remains(name)
+            return
         record = self.registry.get(name)
         await self.running.hosting.stop(name)
-        if purge:
-            await self.forgetting.intend(name)
-        await self.ledger.remove(record, purge="yes" if purge else "no")
+        beside = {PURGES_NAMESPACE: {name: record.package_name.encode()}} if purge else {}
+        await self.ledger.remove(record, beside, purge="yes" if purge else "no")
         self.running.forget(name)
         self.loader.keep_only(await self.ledger.sweep())
         self.logs.write(name, "info", "uninstalled", source="supervisor")
         self.logs.forget(name, purge=False)
         if purge:
-            await self.ledger.give_up_name(record)
             await self.forgetting.finish(name)
+
+    async def _has_left(self, name: str) -> bool:
+        """Return whether a name was installed once and left something behind."""
+        found = await self.history.read(name, last=1)
+        return bool(found and found[0].act != "purge") or name in self.store.namespaces()
+
+    async def _purge_remains(self, name: str) -> None:
+        told = await self.history.read(name)
+        packages = [each.detail.get("package", name) for each in told if each.act == "uninstall"]
+        await self.ledger.note_purge(name)
+        await self.forgetting.intend(name, packages[-1] if packages else name)
+        await self.forgetting.finish(name)
 
     def _refuse_signer(self, package: Package) -> None:
         if package.verified is None:

@@ -68,7 +68,7 @@ class Swapping:
         else:
             earlier = record.active if record.active != added.version else None
             successor = replace(
-                record.with_version(added, to.policy.install.retain),
+                record.with_version(added),
                 migrate_from=None if state == "reset" else record.migrate_from or earlier,
             )
             switch = Switch(

@@ -31,6 +31,7 @@ from airswasm.security import (
 )
 
 from .._hosting.running import Running
+from .._registry.history import HistoryEntry
 from .._registry.ledger import Ledger
 from .._registry.registry import Registry
 from .granting import Granting
@@ -312,4 +313,5 @@ class Trusting:
                 record()
             return done
 
-        return await self.ledger.change_trust(write)
+        told = HistoryEntry(name, "trust", detail={"act": act, **detail})
+        return await self.ledger.change_trust(write, told)

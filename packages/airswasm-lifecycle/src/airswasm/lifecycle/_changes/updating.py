@@ -69,7 +69,7 @@ class Updating:
         decide = await self._approve(plan, package, approve)
         added = version_of(package, self.clock())
         successor = replace(
-            record.with_version(added, self.policy.install.retain),
+            record.with_version(added),
             owner=str(package.signer) if package.signer else record.owner,
             migrate_from=record.migrate_from or record.active,
         )

@@ -9,14 +9,24 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Collection
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from airswasm.runtime.files import replace_file, sync_folder
 
 from ..errors import ArtifactCorrupt, HomeUnusable
 
-__all__ = ("ArtifactStore",)
+__all__ = ("ArtifactStore", "Removed")
+
+_PIECE_BYTES = 2**20
+
+
+class Removed(NamedTuple):
+    """The number and the bytes of files that were removed."""
+
+    files: int = 0
+    size_bytes: int = 0
 
 
 class ArtifactStore:
@@ -79,20 +89,42 @@ class ArtifactStore:
             return None
         return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
-    def sweep(self, keep: Collection[str]) -> int:
-        """Remove every file whose digest is not in `keep`, and leftovers of interrupted writes.
+    def sweep(self, keep: Container[str]) -> Removed:
+        """Remove every file whose digest is not in `keep`, and leftovers of interrupted writes."""
+        return _remove(self.beyond(keep))
 
-        Returns:
-            The number of files removed.
+    def beyond(self, keep: Container[str]) -> Iterator[Path]:
+        """Yield what `sweep` would remove."""
+        return (path for path in self._folder.glob("*/*") if path.name not in keep)
+
+    def remove(self, digests: Iterable[str]) -> Removed:
+        """Remove the files of these digests, as far as they are there."""
+        return _remove(map(self.path, digests))
+
+    def size(self, digest: str) -> int | None:
+        """Return the bytes of the file of a digest; None if it is not there."""
+        try:
+            return self.path(digest).stat().st_size
+        except OSError:
+            return None
+
+    def check(self, digest: str) -> int:
+        """Read and hash a file in pieces, and return its bytes.
+
+        Raises:
+            ArtifactCorrupt: The file is missing or its content has changed.
         """
-        removed = 0
-        for path in self._folder.glob("*/*"):
-            if path.name not in keep:
-                with contextlib.suppress(OSError):
-                    path.unlink()
-                    removed += 1
-                    path.parent.rmdir()  # remove the folder if it is now empty
-        return removed
+        path, read, found = self.path(digest), 0, hashlib.sha256()
+        try:
+            with path.open("rb", buffering=0) as file:
+                while piece := file.read(_PIECE_BYTES):
+                    found.update(piece)
+                    read += len(piece)
+        except OSError as error:
+            raise ArtifactCorrupt(digest, str(path), f"{error.strerror}") from error
+        if found.hexdigest() != digest:
+            raise ArtifactCorrupt(digest, str(path), "the content has changed")
+        return read
 
     def _is_intact(self, target: Path, content: bytes) -> bool:
         with contextlib.suppress(OSError):
@@ -103,3 +135,14 @@ class ArtifactStore:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(target, content)
         sync_folder(self._folder)  # the target's folder may be new
+
+
+def _remove(paths: Iterable[Path]) -> Removed:
+    files, size_bytes = 0, 0
+    for path in paths:
+        with contextlib.suppress(OSError):
+            size = path.lstat().st_size
+            path.unlink()
+            files, size_bytes = files + 1, size_bytes + size
+            path.parent.rmdir()  # remove the folder if it is now empty
+    return Removed(files, size_bytes)

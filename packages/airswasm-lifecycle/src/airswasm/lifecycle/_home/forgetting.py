@@ -9,7 +9,7 @@ read the last owner's data.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import cast
 
 from airswasm.runtime import Services
@@ -19,10 +19,11 @@ from airswasm.wit import Blocks, load_part, safe_text
 from .._block import BLOCK
 from ..errors import PurgeIncomplete
 
-__all__ = ("Forgetting",)
+__all__ = ("PURGES_NAMESPACE", "Forgetting")
 
-_NAMESPACE = "airswasm-purges"
-"""Contains no slash, so no component has this name."""
+PURGES_NAMESPACE = "airswasm-purges"
+"""Of the host's store; contains no slash, so no component has this name. A row is a name that is
+to be purged, with the name of its package."""
 _NO_QUOTA = 2**62
 
 
@@ -33,15 +34,29 @@ class Forgetting:
         blocks: The blocks to ask to forget.
         services: Passed to each block.
         store: Keeps the names of unfinished purges.
+        give_up: Frees the name of a package for another owner.
+        checkpoint: Called before each step; tests stop the process there.
     """
 
-    def __init__(self, blocks: Blocks, services: Services, store: KeyValueStore) -> None:
-        self._blocks, self._services = blocks, services
-        self._unfinished = store.namespace(_NAMESPACE, quota_bytes=_NO_QUOTA)
+    def __init__(
+        self,
+        blocks: Blocks,
+        services: Services,
+        store: KeyValueStore,
+        give_up: Callable[[str], Awaitable[None]],
+        checkpoint: Callable[[str], None],
+    ) -> None:
+        self._blocks, self._services, self._give_up = blocks, services, give_up
+        self._checkpoint = checkpoint
+        self._unfinished = store.namespace(PURGES_NAMESPACE, quota_bytes=_NO_QUOTA)
 
-    async def intend(self, name: str) -> None:
-        """Write down durably that a name is to be purged."""
-        await self._unfinished.set(name, b"")
+    async def intend(self, name: str, package_name: str) -> None:
+        """Write down durably that a name is to be purged which is not installed.
+
+        For one that is, the row goes with the write that removes its record: else a crash between
+        the two would purge a component that stays.
+        """
+        await self._unfinished.set(name, package_name.encode())
 
     async def finish(self, name: str) -> None:
         """Purge a name if that was intended; otherwise do nothing.
@@ -49,11 +64,16 @@ class Forgetting:
         Raises:
             PurgeIncomplete: A block failed to forget the name; every other block has forgotten it.
         """
-        if await self._unfinished.get(name) is None:
+        package_name = await self._unfinished.get(name)
+        if package_name is None:
             return
+        if package_name:
+            self._checkpoint("purge.give-up")
+            await self._give_up(package_name.decode())
         failures = [each async for each in self._ask(name)]
         if failures:
             raise PurgeIncomplete(name, failures)
+        self._checkpoint("purge.forgotten")
         await self._unfinished.delete(name)
 
     async def reset(self, name: str) -> None:
@@ -64,7 +84,7 @@ class Forgetting:
         Raises:
             PurgeIncomplete: A block failed; it is resumed with the next change of the name.
         """
-        await self.intend(name)
+        await self.intend(name, "")
         failures = [each async for each in self._ask(name, leaves_out=str(BLOCK.forget))]
         if failures:
             raise PurgeIncomplete(name, failures)
@@ -82,6 +102,7 @@ class Forgetting:
     async def _ask(self, name: str, *, leaves_out: str = "") -> AsyncIterator[str]:
         for each in self._blocks:
             if each.block.forget and each.block.forget != leaves_out:
+                self._checkpoint(f"purge.{each.block.name}")
                 try:
                     part = cast("Callable[[Services, str], object]", load_part(each.block.forget))
                     done = part(self._services, name)

@@ -44,15 +44,30 @@ class InstallPolicy:
     Attributes:
         unsigned: Whether to accept packages without a signature outside of development mode, too,
             where an operator reviews them; refused in production mode.
-        retain: Number of versions to keep of each component, the active one included.
+        retain: Number of versions to keep of each component, the active one included; 1 keeps no
+            way back after `retain_for`. Pinned versions are kept beside them.
+        retain_for: Seconds that a replaced version stays at least, beside the newest ones; `inf`
+            for ever.
+        retain_most: The most versions of a component, pinned ones aside: the oldest go, also
+            before `retain_for` has passed.
+        retain_bytes: The most bytes of the versions of a component that only `retain_for` keeps.
     """
 
     unsigned: bool = False
     retain: int = 5
+    retain_for: float = 86_400.0
+    retain_most: int = 50
+    retain_bytes: int = 2**30
 
     def __post_init__(self) -> None:
         if not 1 <= self.retain <= 100:
             raise ValueError("retain must be from 1 to 100")
+        if not self.retain_for >= 0:
+            raise ValueError("retain_for must be at least 0")
+        if not 1 <= self.retain_most <= 1_000:
+            raise ValueError("retain_most must be from 1 to 1000")
+        if self.retain_bytes < 0:
+            raise ValueError("retain_bytes must be at least 0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,6 +174,11 @@ class Hosting:
         hosted = self._hosted.get(name)
         return hosted.version if hosted is not None else None
 
+    def incarnation(self, name: str) -> int | None:
+        """Return the number of a name's incarnations since it was started; None if none is."""
+        hosted = self._hosted.get(name)
+        return hosted.ref.incarnation if hosted is not None and hosted.ref is not None else None
+
     def can_receive(self, name: str) -> bool:
         """Return whether a name has a mailbox that takes messages of the host."""
         hosted = self._hosted.get(name)

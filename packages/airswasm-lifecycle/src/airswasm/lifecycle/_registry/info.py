@@ -14,6 +14,8 @@ from .._packages.manifest import MANIFEST_NAME, LimitsSection, Manifest
 from .._verdicts import GateVerdict
 from .checkpoint import DataCheckpoint
 from .registry import ComponentRecord
+from .retention import KeptBy
+from .worlds import InterfaceInfo
 
 if TYPE_CHECKING:
     from airswasm.messaging import ScheduledMessage
@@ -54,6 +56,15 @@ class VersionInfo:
     """The copy of its data, for a rollback with data; None if there is none."""
     is_swapped: bool = False
     """Whether it is a development build that was swapped in."""
+    replaced_at: float | None = None
+    """When it stopped being active; None if it is, or if that is not known."""
+    is_pinned: bool = False
+    """Whether an operator keeps it."""
+    kept_by: KeptBy = ""
+    """The rule that keeps it: `active`, `pinned`, `migration`, `newest`, `recent`; empty if the
+    next clean-up removes it."""
+    kept_until: float | None = None
+    """When no rule keeps it any more, if time alone ends that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +160,10 @@ class ComponentInfo:
     manifest: Manifest
     limits: LimitsSection
     """Every limit that holds: the manifest's, and the host's where it says nothing."""
-    imports: tuple[str, ...] = ()
-    exports: tuple[str, ...] = ()
+    imports: tuple[InterfaceInfo, ...] = ()
+    """The functions that it imports; none are shown before `System.read_world` has read them."""
+    exports: tuple[InterfaceInfo, ...] = ()
+    """The functions that it exports; the same."""
     storage_bytes: int | None = None
     """The bytes that it stores; None when that is not known."""
     is_durable: bool = False

@@ -11,8 +11,10 @@ the revocation finds it, or not at all.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TypeAlias, TypeVar
 
 import anyio
@@ -29,14 +31,18 @@ from airswasm.security import (
     TrustedComponent,
     TrustStore,
     VerifiedStatement,
+    fingerprint_of,
     verify_statement,
 )
+from airswasm.storage import StorageError
 
+from .._home.artifacts import Removed
 from .._packages.package import Package
-from ..errors import ApprovalRefused
+from ..errors import ApprovalRefused, VersionNotRetained
 from .approval import Approval, Approve, grant_event
+from .history import HISTORY_NAMESPACE, History, HistoryEntry, Outcome
 from .plan import InstallPlan, TrustLevel
-from .registry import ComponentRecord, Registry, VersionRecord
+from .registry import Beside, ComponentRecord, Registry, VersionRecord
 from .stored_packages import StoredPackages
 
 __all__ = ("Decide", "Ledger", "version_of")
@@ -46,6 +52,8 @@ _BY_LEVEL: Mapping[TrustLevel, Decider] = {
     "unknown": "operator", "trusted": "key", "source": "source",
     "development": "level",
 }  # fmt: skip
+_NO_DETAIL: Mapping[str, str] = MappingProxyType({})
+_NOTHING: Beside = MappingProxyType({})
 Decide: TypeAlias = Callable[[GrantRecord], GrantRecord]
 
 
@@ -61,8 +69,9 @@ class Ledger:
         checkpoint: Callable[[str], None],
         kinds: Kinds,
         clock: Callable[[], float],
+        history: History,
     ) -> None:
-        self._kinds, self._clock = kinds, clock
+        self._kinds, self._clock, self._history = kinds, clock, history
         self._registry, self._stored = registry, stored
         self._trust, self._audit = trust, audit
         self._checkpoint = checkpoint
@@ -135,11 +144,19 @@ class Ledger:
                 self.check_threshold(package)
             else:
                 await anyio.to_thread.run_sync(self._pin_signers, package)
-            await self._stored.stage(package)
-            if package.verified is not None:
-                await anyio.to_thread.run_sync(self._trust.accept, package.verified)
-                self._checkpoint("trust.accepted")
+            try:
+                await self._stored.stage(package)
+                if package.verified is not None:
+                    await anyio.to_thread.run_sync(self._trust.accept, package.verified)
+                    self._checkpoint("trust.accepted")
+            except Exception:  # a disk that is full must not stay so
+                await self._stored.remove(self._unneeded(package.digests.values()))
+                raise
             await self._write_decided(verb, records, decide)
+
+    def _unneeded(self, digests: Iterable[str]) -> tuple[str, ...]:
+        needed = self._registry.digests()
+        return tuple(each for each in digests if each not in needed)
 
     def check_threshold(self, package: Package) -> None:
         """Check that enough pinned keys have signed a package; an unsigned one has none.
@@ -221,6 +238,7 @@ class Ledger:
         async with self._lock:
             self._note("restore", record, {})
             await self._stored.stage(package)
+            await self._history.add(self._entry("restore", record, record, {}))
 
     async def put(
         self,
@@ -270,15 +288,23 @@ class Ledger:
         async with self._lock:
             record = self._registry.get(name)
             after = change(record)
+            told: list[HistoryEntry] = []
             for event in events:
                 self._audit.record(event)
+                facts = {"capability": event.capability, "patterns": event.resource, **event.detail}
+                entry = self._entry("grant", record, record, facts)
+                told.append(replace(entry, reason=event.reason))
             self._audit.sync()
-            await self._registry.put(replace(record, grants=after))
+            await self._registry.put(replace(record, grants=after), beside=self._told(told))
+            await self._history.trim(name)
 
-    async def change_trust(self, carry_out: Callable[[], T]) -> T:
-        """Change the trust store in a thread, while no record changes."""
+    async def change_trust(self, carry_out: Callable[[], T], told: HistoryEntry) -> T:
+        """Change the trust store in a thread, while no record changes; and tell of it."""
         async with self._lock:
-            return await anyio.to_thread.run_sync(carry_out)
+            done = await anyio.to_thread.run_sync(carry_out)
+            with suppress(StorageError):  # a key that was revoked must go on to end its code
+                await self._history.add(told)
+        return done
 
     async def hand_over(self, pin: TrustedComponent) -> None:
         """Write a package's owner into the records of its components."""
@@ -292,9 +318,10 @@ class Ledger:
             await self._write("owner", changed)
 
     async def note(self, verb: str, record: ComponentRecord, **detail: str) -> None:
-        """Write an audit line about an act that changes no record."""
+        """Write an audit line, and an entry of the history, of an act that changes no record."""
         async with self._lock:
             self._note(verb, record, detail)
+            await self._history.add(self._entry(verb, record, record, detail))
 
     async def record(self, events: Iterable[AuditEvent]) -> None:
         """Write audit lines about decisions that change no record."""
@@ -303,23 +330,89 @@ class Ledger:
                 self._audit.record(event)
             self._audit.sync()
 
-    async def remove(self, record: ComponentRecord, **detail: str) -> None:
-        """Remove a record; its files stay until the next sweep."""
+    async def note_failure(self, verb: str, name: str, outcome: Outcome, reason: str) -> None:
+        """Tell in the history of a change that was refused or that failed."""
+        async with self._lock:
+            found = self._registry.find(name)
+            active = found.active if found is not None else ""
+            entry = HistoryEntry(name, verb, outcome, active, active, reason=reason)
+            with suppress(StorageError):  # the error that it tells of is what the caller gets
+                await self._history.add(entry)
+
+    async def note_purge(self, name: str) -> None:
+        """Write an audit line about the purge of a name that is not installed any more."""
+        async with self._lock:
+            self._audit.record(AuditEvent("uninstall", name, "done", detail={"purge": "yes"}))
+            self._audit.sync()
+
+    async def remove(
+        self, record: ComponentRecord, beside: Beside = _NOTHING, **detail: str
+    ) -> None:
+        """Remove a record, with rows of other namespaces; its files stay until the next sweep."""
         async with self._lock:
             self._note("uninstall", record, detail)
-            await self._registry.remove(record.name)
+            if record.package_name != record.name:
+                detail["package"] = record.package_name
+            told = self._told([self._entry("uninstall", record, None, detail)])
+            await self._registry.remove(record.name, beside={**beside, **told})
+            await self._history.trim(record.name)
 
-    async def sweep(self) -> frozenset[str]:
-        """Remove files that no record names; return the digests still in use."""
+    async def drop_versions(self, name: str, versions: Collection[str]) -> tuple[str, ...]:
+        """Retain some versions of a name no longer; return those that left.
+
+        The active version stays, and one that is pinned or waits to be migrated from.
+
+        Raises:
+            NotInstalled: No such component is installed.
+        """
         async with self._lock:
-            digests = self._registry.digests()
-            await self._stored.sweep(digests)
-        return digests
+            record = self._registry.get(name)
+            needed = (record.active, record.migrate_from)
+            gone = tuple(
+                each
+                for each in record.versions
+                if each.version in versions and each.version not in needed and not each.is_pinned
+            )
+            if gone:
+                left = tuple(each for each in record.versions if each not in gone)
+                await self._write("clean-up", (replace(record, versions=left),))
+        return tuple(each.version for each in gone)
 
-    async def give_up_name(self, record: ComponentRecord) -> None:
-        """Free the name for another owner, unless another name has the package."""
-        if not any(each.package_name == record.package_name for each in self._registry):
-            await anyio.to_thread.run_sync(self._trust.unpin, record.package_name)
+    async def set_pin(self, name: str, version: str, *, is_pinned: bool) -> ComponentRecord:
+        """Pin a retained version, or pin it no longer.
+
+        Raises:
+            NotInstalled: No such component is installed.
+            VersionNotRetained: The record has no such version.
+        """
+        async with self._lock:
+            record = self._registry.get(name)
+            if not record.has_version(version):
+                have = tuple(each.version for each in record.versions)
+                raise VersionNotRetained(name, version, have)
+            changed = record.with_pin(version, is_pinned=is_pinned)
+            if changed != record:
+                verb = "pin" if is_pinned else "unpin"
+                await self._write(verb, (changed,), {"pinned": version})
+        return changed
+
+    async def sweep(self) -> Set[str]:
+        """Remove the files that records named and name no longer; return the digests in use."""
+        async with self._lock:
+            await self._stored.remove(self._registry.take_released())
+        return self._registry.digests()
+
+    async def sweep_all(self) -> Removed:
+        """Remove every file that no record names, wherever it comes from."""
+        async with self._lock:
+            self._registry.take_released()
+            return await self._stored.sweep(self._registry.digests())
+
+    async def give_up(self, package_name: str) -> None:
+        """Free a package's name for another owner, unless a component has the package."""
+        async with self._lock:
+            if not self._records_of(package_name):
+                await anyio.to_thread.run_sync(self._trust.unpin, package_name)
 
     async def _write_decided(
         self,
@@ -348,11 +441,45 @@ class Ledger:
         records: Sequence[ComponentRecord],
         detail: Mapping[str, str] | None = None,
     ) -> None:
-        if records:
-            self._note(verb, records[0], {"names": str(len(records)), **(detail or {})})
-            await self._registry.put(*records)
+        if not records:
+            return
+        detail = detail or {}
+        self._note(verb, records[0], {"names": str(len(records)), **detail})
+        told = (self._entry(verb, self._registry.find(e.name), e, detail) for e in records)
+        await self._registry.put(*records, beside=self._told(told))
+        if len(records) == 1:
+            await self._history.trim(records[0].name)
 
-    def _note(self, verb: str, record: ComponentRecord, detail: dict[str, str]) -> None:
+    def _told(self, entries: Iterable[HistoryEntry]) -> Beside:
+        return {HISTORY_NAMESPACE: self._history.rows(entries)}
+
+    def _entry(
+        self,
+        verb: str,
+        before: ComponentRecord | None,
+        after: ComponentRecord | None,
+        detail: Mapping[str, str],
+    ) -> HistoryEntry:
+        """Return the entry that tells of a change from one record of a name to another."""
+        record = after or before
+        assert record is not None
+        version, facts = record.active_version, dict(detail)
+        if before is not None and after is not None:
+            kept = {each.version for each in after.versions}
+            gone = [each.version for each in before.versions if each.version not in kept]
+            if gone:
+                facts["removed"] = ", ".join(gone)
+            if before.owner != after.owner:
+                facts["owner"] = _fingerprint(after.owner)
+        return HistoryEntry(
+            record.name, verb,
+            before=before.active if before is not None else "",
+            after=after.active if after is not None else "",
+            source=version.source, pin=version.pin, signer=_fingerprint(version.signer),
+            detail=facts,
+        )  # fmt: skip
+
+    def _note(self, verb: str, record: ComponentRecord, detail: Mapping[str, str]) -> None:
         version = record.active_version
         about = {
             "version": version.version,
@@ -365,6 +492,10 @@ class Ledger:
             AuditEvent(kind=verb, component=record.name, outcome="done", detail={**about, **detail})
         )
         self._audit.sync()
+
+
+def _fingerprint(key: str | None) -> str:
+    return "" if key is None else fingerprint_of(key)
 
 
 def _origin(source: str, pin: str) -> dict[str, str]:

@@ -14,9 +14,12 @@ same bytes: they are parsed once and share their parts.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol, cast
+from types import MappingProxyType
+from typing import Literal, Protocol, TypeAlias, cast
 
 from airswasm.security import GrantOrigin, GrantRecord, SecurityError
 
@@ -26,6 +29,7 @@ from .checkpoint import DataCheckpoint
 
 __all__ = (
     "REGISTRY_NAMESPACE",
+    "Beside",
     "ComponentRecord",
     "RegistryTable",
     "Registry",
@@ -42,6 +46,9 @@ FORMAT = 3
 """
 FORMATS = (1, 2, FORMAT)
 _WITHOUT_GRANTS = 1
+Beside: TypeAlias = Mapping[str, Mapping[str, bytes | None]]
+"""Namespaces of the host, with the rows of each that change together with a record."""
+_NOTHING: Beside = MappingProxyType({})
 REGISTRY_NAMESPACE = "airswasm-registry"
 """Of the host's store. No slash: no component has this name."""
 
@@ -157,19 +164,25 @@ class ComponentRecord:
         """Return whether the record retains that version."""
         return any(candidate.version == version for candidate in self.versions)
 
-    def with_version(self, added: VersionRecord, retain: int) -> ComponentRecord:
-        """Return a record with a version added and active, without the oldest beyond `retain`."""
-        left = self._replaced(added.installed_at)
-        others = [each for each in left if each.version != added.version]
-        previous = next((each for each in others if each.version == self.active), None)
-        while len(others) >= max(retain, 2):
-            oldest = next(each for each in others if each is not previous)
-            others.remove(oldest)
+    def with_version(self, added: VersionRecord) -> ComponentRecord:
+        """Return a record with a version added and active."""
+        before = self._replaced(added.installed_at)
+        others = (each for each in before if each.version != added.version)
         return replace(
             self,
             active=added.version,
             versions=(*others, added),
             floor=max(self.floor, added.sequence),
+        )
+
+    def with_pin(self, version: str, *, is_pinned: bool) -> ComponentRecord:
+        """Return a record in which a retained version is pinned, or not any more."""
+        return replace(
+            self,
+            versions=tuple(
+                replace(each, is_pinned=is_pinned) if each.version == version else each
+                for each in self.versions
+            ),
         )
 
     def with_active(self, version: str, now: float) -> ComponentRecord:
@@ -205,6 +218,12 @@ class ComponentRecord:
         return replace(self, versions=versions, data_format=data_format)
 
     def _replaced(self, now: float) -> tuple[VersionRecord, ...]:
+        """Return the versions with the active one replaced now, after all that were before.
+
+        A clock that was set back must not make the way back the oldest of them.
+        """
+        earlier = [each.replaced_at for each in self.versions if each.replaced_at is not None]
+        now = max(now, math.nextafter(max(earlier), math.inf)) if earlier else now
         return tuple(
             replace(each, replaced_at=now) if each.version == self.active else each
             for each in self.versions
@@ -297,6 +316,11 @@ def _all_granted(version: VersionRecord) -> GrantRecord:
     return GrantRecord.of(read_grants(version.asked), origin)
 
 
+def _digests(record: ComponentRecord) -> Iterator[str]:
+    for version in record.versions:
+        yield from version.files.values()
+
+
 def _read_records(rows: Mapping[str, bytes]) -> Iterator[ComponentRecord]:
     known: dict[bytes, ComponentRecord] = {}
     for name, content in rows.items():
@@ -315,8 +339,13 @@ class RegistryTable(Protocol):
         """Return every key with its value."""
         ...
 
-    async def write(self, changes: Mapping[str, bytes | None]) -> None:
-        """Set keys, or remove those with None, in one atomic and durable batch."""
+    async def write(self, changes: Mapping[str, bytes | None], beside: Beside) -> None:
+        """Set keys, or remove those with None, in one atomic and durable batch.
+
+        Args:
+            changes: Names with their records.
+            beside: The rows that change with them, of other namespaces of the host.
+        """
         ...
 
 
@@ -334,7 +363,12 @@ class Registry:
         checkpoint: Callable[[str], None] = lambda _step: None,
     ) -> None:
         self._table = table
-        self._records = {record.name: record for record in records}
+        self._records: dict[str, ComponentRecord] = {}
+        self._uses: Counter[str] = Counter()
+        self._released: set[str] = set()
+        for record in records:
+            self._records[record.name] = record
+            self._uses.update(_digests(record))
         self._checkpoint = checkpoint
         self.changed: Callable[[str, frozenset[str]], None] = lambda _name, _labels: None
         """Called after each write, with the copies of data that a record named and does no more."""
@@ -391,42 +425,56 @@ class Registry:
             raise NotInstalled(name, tuple(self._records))
         return record
 
-    async def put(self, *records: ComponentRecord) -> None:
-        """Write records, all of them or none."""
+    async def put(self, *records: ComponentRecord, beside: Beside = _NOTHING) -> None:
+        """Write records, all of them or none, with rows of other namespaces that go with them."""
         added = {record.name: record for record in records}
-        await self._write({name: record.to_json() for name, record in added.items()})
+        await self._write({name: record.to_json() for name, record in added.items()}, beside)
         before = {name: self.labels(name) for name in added}
-        self._records.update(added)
         for name, record in added.items():
+            self._enter(name, record)
             self.changed(name, before[name] - record.labels)
 
-    async def remove(self, name: str) -> None:
-        """Remove the record of a name.
+    async def remove(self, name: str, *, beside: Beside = _NOTHING) -> None:
+        """Remove the record of a name, with rows of other namespaces that go with it.
 
         Raises:
             NotInstalled: No such name is installed.
         """
         self.get(name)
-        await self._write({name: None})
-        self.changed(name, self._records.pop(name).labels)
+        await self._write({name: None}, beside)
+        before = self.labels(name)
+        self._enter(name, None)
+        self.changed(name, before)
 
     def labels(self, name: str) -> frozenset[str]:
         """Return the labels of all copies of a name's data that its record names."""
         record = self._records.get(name)
         return record.labels if record is not None else frozenset()
 
-    def digests(self) -> frozenset[str]:
-        """Return the digests of all files that a retained version needs."""
-        return frozenset(
-            digest
-            for record in self._records.values()
-            for version in record.versions
-            for digest in version.files.values()
-        )
+    def digests(self) -> Set[str]:
+        """Return the digests of all files that a retained version needs, as they are needed."""
+        return self._uses.keys()
 
-    async def _write(self, changes: Mapping[str, bytes | None]) -> None:
+    def take_released(self) -> frozenset[str]:
+        """Return the digests that changes since the last call have left unneeded, only once."""
+        released = frozenset(each for each in self._released if each not in self._uses)
+        self._released.clear()
+        return released
+
+    def _enter(self, name: str, record: ComponentRecord | None) -> None:
+        before = self._records.pop(name, None)
+        if record is not None:
+            self._records[name] = record
+            self._uses.update(_digests(record))
+        for digest in _digests(before) if before is not None else ():
+            self._uses[digest] -= 1
+            if not self._uses[digest]:
+                del self._uses[digest]
+                self._released.add(digest)
+
+    async def _write(self, changes: Mapping[str, bytes | None], beside: Beside) -> None:
         self._checkpoint("registry.before-write")
-        await self._table.write(changes)
+        await self._table.write(changes, beside)
         self._checkpoint("registry.after-write")
 
 
@@ -434,6 +482,6 @@ class _Unchanging:
     async def read_all(self) -> Mapping[str, bytes]:
         return {}
 
-    async def write(self, changes: Mapping[str, bytes | None]) -> None:
-        del changes
+    async def write(self, changes: Mapping[str, bytes | None], beside: Beside) -> None:
+        del changes, beside
         raise HostOffline("a change")

@@ -7,13 +7,13 @@ verified once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 
 import anyio
 import anyio.to_thread
 from airswasm.security import VerifiedStatement, verify
 
-from .._home.artifacts import ArtifactStore
+from .._home.artifacts import ArtifactStore, Removed
 from .._packages.manifest import MANIFEST_NAME, Manifest
 from .._packages.package import SIGNATURE_NAME, Package
 from ..errors import ArtifactCorrupt, RegistryCorrupt
@@ -113,11 +113,21 @@ class StoredPackages:
             known = self._manifests[digest] = read_manifest(self.artifacts, record)
         return known
 
-    async def sweep(self, digests: Collection[str]) -> None:
-        """Remove files that no retained version needs, on disk and in memory."""
-        self._verified = {key: each for key, each in self._verified.items() if key[0] in digests}
-        self._manifests = {key: each for key, each in self._manifests.items() if key in digests}
-        await anyio.to_thread.run_sync(self.artifacts.sweep, digests)
+    async def remove(self, digests: Collection[str]) -> Removed:
+        """Remove files, on disk and in memory."""
+        for digest in digests:
+            self._manifests.pop(digest, None)
+        if digests:
+            self._verified = {k: each for k, each in self._verified.items() if k[0] not in digests}
+        return await anyio.to_thread.run_sync(self.artifacts.remove, digests)
+
+    async def sweep(self, keep: Container[str]) -> Removed:
+        """Remove every file on the disk that is not to be kept."""
+        return await anyio.to_thread.run_sync(self.artifacts.sweep, keep)
+
+    def size_of(self, version: VersionRecord) -> int:
+        """Return the bytes of a version's files that are there."""
+        return sum(self.artifacts.size(each) or 0 for each in version.files.values())
 
     def _is_whole(self, version: VersionRecord) -> bool:
         try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from airswasm.messaging import Acceptance, Delivery, DurableSettings, MessagingLimits, Rate
-from airswasm.storage import Durability, KeyValueStore, Namespace
+from airswasm.storage import Durability, Namespace, Store
 
 from .._home.policy import HostPolicy
 from .._packages.manifest import Manifest
 from .limits import acceptance_of, delivery_of, sending_rate
-from .registry import REGISTRY_NAMESPACE
+from .registry import REGISTRY_NAMESPACE, Beside
 
 __all__ = ("ComponentPolicies", "StoredTable")
 
@@ -20,18 +20,27 @@ _NO_QUOTA = 2**62
 class StoredTable:
     """A namespace of the store, as the registry's table."""
 
-    def __init__(self, store: KeyValueStore) -> None:
-        self._namespace: Namespace = store.namespace(
-            REGISTRY_NAMESPACE, quota_bytes=_NO_QUOTA, has_batch_bounds=False
-        )
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._namespace = self._space(REGISTRY_NAMESPACE)
 
     async def read_all(self) -> Mapping[str, bytes]:
         """Return every name with its record."""
         return {entry.key: entry.value async for entry in self._namespace.entries()}
 
-    async def write(self, changes: Mapping[str, bytes | None]) -> None:
+    async def write(self, changes: Mapping[str, bytes | None], beside: Beside) -> None:
         """Write one atomic batch; it is durable when the call returns."""
-        await self._namespace.batch(changes)
+        batch = self._store.batch()
+        for name, record in changes.items():
+            batch.set(self._namespace, name, record)
+        for other, rows in beside.items():
+            space = self._space(other)
+            for key, row in rows.items():
+                batch.set(space, key, row)
+        await batch.commit()
+
+    def _space(self, name: str) -> Namespace:
+        return self._store.namespace(name, quota_bytes=_NO_QUOTA, has_batch_bounds=False)
 
 
 class ComponentPolicies:

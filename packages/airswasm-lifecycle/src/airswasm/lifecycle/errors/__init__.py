@@ -23,6 +23,7 @@ from ._home import (
 from ._packages import (
     ApprovalRefused,
     ArtifactCorrupt,
+    ArtifactsDamaged,
     LimitAbovePolicy,
     ManifestInvalid,
     MemoryTooSmall,
@@ -85,6 +86,7 @@ __all__ = (
     "AlreadyInstalled",
     "ApprovalRefused",
     "ArtifactCorrupt",
+    "ArtifactsDamaged",
     "BackupInvalid",
     "CheckpointFailed",
     "ComponentsInvalid",

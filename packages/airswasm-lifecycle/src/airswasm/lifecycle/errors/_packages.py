@@ -11,6 +11,7 @@ from ._tree import LifecycleError, ManifestProblem
 __all__ = (
     "ApprovalRefused",
     "ArtifactCorrupt",
+    "ArtifactsDamaged",
     "LimitAbovePolicy",
     "ManifestInvalid",
     "MemoryTooSmall",
@@ -238,3 +239,26 @@ class MemoryTooSmall(LifecycleError):
             f"language runtime inside (Python, JavaScript) needs about {suggestion}: write "
             f'`memory = "{suggestion}"` under [limits] in Component.toml'
         )
+
+
+class ArtifactsDamaged(LifecycleError):
+    """Some of the stored files are missing or changed.
+
+    Attributes:
+        damaged: How many.
+        files: How many were read.
+    """
+
+    explanation = ErrorCode(
+        "E0376",
+        "stored files damaged",
+        "Files of installed versions are missing or differ from what was installed. A version "
+        "with such a file does not start.",
+        "`airswasm artifacts verify` names each with what needs it, and how to get it back: an "
+        "install of the same package restores it",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
+    def __init__(self, damaged: int, files: int) -> None:
+        self.damaged, self.files = damaged, files
+        super().__init__(f"{damaged:,} of {files:,} stored files are missing or changed")

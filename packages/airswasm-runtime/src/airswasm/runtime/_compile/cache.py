@@ -29,7 +29,7 @@ import os
 import secrets
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -94,7 +94,7 @@ class CompileCache:
             UnsafeCacheFolder: the folder became writable for others.
         """
         check_folder(self._folder)
-        path = self._path(key)
+        path = self.path(key)
         try:
             entry = self._read(path)
         except OSError:
@@ -114,7 +114,7 @@ class CompileCache:
         described = description.encode()
         if len(image) + len(described) + _TAIL.size > self._most_bytes:
             return
-        path = self._path(key)
+        path = self.path(key)
         mac = self._mac(path, memoryview(image), described)
         tail = _TAIL.pack(len(described), mac, MAGIC)
         with contextlib.suppress(OSError):
@@ -130,9 +130,14 @@ class CompileCache:
         for _, _, path in self._entries():
             path.unlink(missing_ok=True)
 
-    def _path(self, key: str) -> Path:
+    def path(self, key: str) -> Path:
+        """Return the path of the entry of a `content_key`, whether or not it is there."""
         name = hashlib.sha256(key.encode() + b"\0" + self._engine).hexdigest()
         return self._folder / f"{name}{SUFFIX}"
+
+    def beyond(self, keep: Container[Path]) -> list[tuple[Path, int]]:
+        """Return the entries that are not to be kept, of any engine, with their bytes."""
+        return [(path, size) for _, size, path in self._entries() if path not in keep]
 
     def _mac(self, path: Path, image: memoryview, described: bytes) -> bytes:
         mac = hmac.new(self._key, path.name.encode(), hashlib.sha256)

@@ -19,7 +19,8 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -269,6 +270,28 @@ class Compiler:
         if self._cache is not None and isinstance(compiled.image, bytes):
             described = compiled.description.to_json()
             await anyio.to_thread.run_sync(self._cache.put, key, compiled.image, described)
+
+
+def trim_cache(
+    configs: Sequence[EngineConfig], components: Iterable[bytes], *, dry_run: bool
+) -> tuple[int, int]:
+    """Remove the entries of the compile cache that no component has.
+
+    Args:
+        configs: those with which one host compiles, in one folder.
+        components: what is still needed; read one after the other.
+        dry_run: only count.
+
+    Returns:
+        How many entries these are, and their bytes.
+    """
+    caches = [cache for each in configs if (cache := _open_cache(each)) is not None]
+    keep = {cache.path(key) for key in map(content_key, components) for cache in caches}
+    gone = caches[0].beyond(keep) if caches else []
+    for path, _ in () if dry_run else gone:
+        with suppress(OSError):  # Windows does not remove what is mapped
+            path.unlink(missing_ok=True)
+    return len(gone), sum(size for _, size in gone)
 
 
 def _open_cache(config: EngineConfig) -> CompileCache | None:
