@@ -829,7 +829,7 @@ class System(OpenHome):
 
     @property
     def history(self) -> History:
-        """What happened to each name: `read` it."""
+        """The history of each name: `read` it."""
         return self._history
 
     @property

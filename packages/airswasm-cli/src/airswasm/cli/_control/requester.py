@@ -1,4 +1,4 @@
-"""Who sends a request: for the history of what it changes."""
+"""The sender of a request, for the history of the change that it makes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def client_name() -> str:
 
 
 def origin_of(request: Request) -> ChangeOrigin:
-    """Return who sends a request, as the kernel or the token says, and by which way."""
+    """Return the sender of a request, as the kernel or the token names it, and its way."""
     from airswasm.lifecycle import ChangeOrigin, user_text
 
     token = request.scope.get(TOKEN)

@@ -1,4 +1,4 @@
-"""How much of the history is kept; apart from it, because to show settings needs no store."""
+"""The bounds of the history; apart from it, because to show settings needs no store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ("HistorySettings",)
 
 @dataclass(frozen=True, slots=True)
 class HistorySettings:
-    """`[history]`: how much is kept of what happened.
+    """`[history]`: the bounds of what is kept of each change.
 
     Attributes:
         entries: The most entries of one name; the oldest go.

@@ -72,7 +72,7 @@ class ArtifactCheck:
 
 @dataclass(frozen=True, slots=True)
 class CleanUp:
-    """What a clean-up has removed, or would remove.
+    """The effect of a clean-up, done or planned.
 
     Attributes:
         versions: The versions that no rule keeps any more, as `NAME VERSION`.

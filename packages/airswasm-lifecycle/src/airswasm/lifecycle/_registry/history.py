@@ -1,4 +1,4 @@
-"""What happened to each name: every change, who made it, and from where.
+"""The history of each name: every change, with its author and its source.
 
 The history is for people. It lies in the host's store, an entry for each change of a name, written
 in the same atomic batch as the record that it tells of: so there is no change without its entry,

@@ -1,4 +1,4 @@
-"""Who makes a change: a user of this machine, a token of the control API, or the host itself.
+"""The author of a change: a user of this machine, a token of the control API, or the host.
 
 It is a variable of the context, as each change passes many functions that have no use for it. A
 server sets it for each request, the host for its own tasks.
@@ -19,7 +19,7 @@ __all__ = ("HOST", "ChangeOrigin", "acting", "current_origin", "user_text")
 
 @dataclass(frozen=True, slots=True)
 class ChangeOrigin:
-    """Who makes a change, and by which way.
+    """The author of a change, and the way.
 
     Attributes:
         by: `user alice (1000)`, `token ci`, or `host`.

@@ -15,7 +15,7 @@ __all__ = ("RouteInfo", "route_of")
 
 @dataclass(frozen=True, slots=True)
 class RouteInfo:
-    """What a name leads to."""
+    """The version to which a name leads."""
 
     name: str
     version: str
