@@ -9,13 +9,14 @@ from typing import Any
 
 import anyio
 import pytest
-from airswasm.actor import ActorSystem, MailboxFull, MailboxSpec, Message
+from airswasm.actor import ActorSystem, AskTimeout, MailboxFull, MailboxSpec, Message
 from airswasm.messaging import (
     BLOCK,
     MOST_TAPPED_BYTES,
     Delivery,
     DurableDelivery,
     MessagingLimits,
+    Messenger,
     Rate,
     SamePolicy,
     SendingQuota,
@@ -277,3 +278,50 @@ async def test_what_is_refused_at_the_door_is_shown() -> None:
                 assert words in each.detail
         assert guard._listeners == ()
         assert quota._listeners == ()
+
+
+async def test_a_message_that_expired_is_shown() -> None:
+    """With the time that it waited: its asker had given up, or its deadline had passed."""
+    async with ActorSystem() as system:
+        ref = system.spawn(reply, name=A, is_paused=True)
+        async with tapped(system) as read:
+            with suppress(AskTimeout):
+                await system.broker.ask(A, b"asked", timeout=0.01)
+            Messenger(system.broker, codec="none").tell(A, b"told", expires_after=-1)
+            ref.resume()
+            events = await read(4)
+        assert [(each.act, each.number) for each in events] == [
+            ("asked", 1), ("sent", 2), ("expired", 1), ("expired", 2),
+        ]  # fmt: skip
+        assert [each.payload_bytes for each in events[2:]] == [5, 4]
+        assert events[2].waited is not None
+        assert events[2].waited > 0
+
+
+async def test_a_durable_message_that_expired_is_shown(tmp_path: Path) -> None:
+    """Of those that wait on the disk, a sample is shown as of the others."""
+    async with open_store(tmp_path / "s") as store, ActorSystem() as system:
+        delivery = DurableDelivery(store, system)
+        delivery.open()
+        delivery.declare(A, Delivery(age_seconds=1e-9))
+        messenger = Messenger(system.broker, codec="none")
+        async with tapped(system, sample=3) as read:
+            for number in range(7):
+                await messenger.send(A, b"%d" % number)
+            assert [each.act for each in await read(2)] == ["sent", "sent"]
+            system.spawn(reply, name=A)
+            events = await read(9)
+        assert [(each.act, each.number) for each in events[2:]] == [("expired", 0)] * 7
+        delivery.close()
+
+
+async def test_a_malformed_address_is_shown() -> None:
+    """It is refused before the broker has seen it."""
+    async with ActorSystem() as system:
+        quota = SendingQuota(SamePolicy(), anyio.current_time)
+        call = messaging_interface(system.broker, quota=quota).functions
+        async with tapped(system, taps=Taps(system, quota=quota)) as read:
+            call["send"](Caller(A), "no name!", b"x")
+            (event,) = await read(1)
+        assert (event.act, event.sender, event.target) == ("rejected", A, "no name!")
+        assert "no name" in event.detail

@@ -36,7 +36,7 @@ from ._quota import SendingQuota
 from ._refusals import refusal_of
 from ._requests import OpenRequests
 from ._retained import RetainedTopics, RetainedValue, RetainedValues, deliver_retained
-from .errors import RateExceeded, TooManyTargets, Unencodable
+from .errors import InvalidAddress, RateExceeded, TooManyTargets, Unencodable
 
 __all__ = ("messaging_interface", "provide")
 
@@ -341,7 +341,11 @@ class _Guests:
         )
 
     def _check(self, caller: Caller, target: str, payload: bytes) -> None:
-        check_address(target)
+        try:
+            check_address(target)
+        except InvalidAddress as error:
+            self._quota.note_refusal(caller.name, len(payload), error, target)
+            raise
         self._quota.take(caller.name, len(payload), target)
 
     def _refused(self, error: Exception) -> Err[Case]:

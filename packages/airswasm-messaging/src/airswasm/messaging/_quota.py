@@ -84,9 +84,20 @@ class SendingQuota:
             if self._total is not None:
                 self._take_share(self._total, bucket, sender, size_bytes)
         except MessagingError as error:
-            for listener in self._listeners:
-                listener(sender, target, topic, size_bytes, error)
+            self.note_refusal(sender, size_bytes, error, target, topic)
             raise
+
+    def note_refusal(
+        self,
+        sender: str,
+        size_bytes: int,
+        error: MessagingError,
+        target: str = "",
+        topic: str | None = None,
+    ) -> None:
+        """Show the listeners a message that was refused before the broker has seen it."""
+        for listener in self._listeners:
+            listener(sender, target, topic, size_bytes, error)
 
     def _take_share(
         self, total: HostTotal, bucket: TokenBucket, sender: str, size_bytes: int

@@ -31,6 +31,8 @@ MOST_TAPPED_BYTES = 64 * 1024
 """The most bytes of a payload that an event has."""
 _ACTS = {"tell": "sent", "ask": "asked"}
 _DETAIL = 300
+_LEFT_OUT = -1
+"""The number of a message that is not in the sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class _Tap:
         self._bucket = TokenBucket(Rate(rate, max(1, round(rate)))) if rate else None
         self._numbers: dict[int, int] = {}
         """The numbers of messages on their way, by the identity of their deliveries."""
-        self._publications = 0
+        self._publications = self._durables = 0
         self._capacity = capacity
         self._events = deque[TapEvent]()
         self._lost = 0
@@ -141,8 +143,10 @@ class _Tap:
                 topic = delivery.target
                 self._note("published", 0, delivery.sender, "", topic, delivery.payload)
             return
-        is_durable = self._actors.broker.is_carried(delivery.target)
-        number = 0 if is_durable else self._actors.dispatcher.sent + 1
+        number = self._actors.dispatcher.sent + 1
+        if self._actors.broker.is_carried(delivery.target):  # it gets its number at its delivery
+            self._durables += 1
+            number = 0 if not self._durables % self._sample else _LEFT_OUT
         self._numbers[id(delivery)] = number
         act = _ACTS[delivery.kind]
         self._note(act, number, delivery.sender, delivery.target, None, delivery.payload)
@@ -222,7 +226,9 @@ class _Tap:
         payload: object,
         detail: str = "",
     ) -> None:
-        if number % self._sample or not self._pattern.covers(sender, target, topic):
+        if number == _LEFT_OUT or number % self._sample:
+            return
+        if not self._pattern.covers(sender, target, topic):
             return
         content = payload if isinstance(payload, bytes) else None
         size = None if content is None else len(content)

@@ -128,10 +128,6 @@ class Metrics(Collector):
         self._times = Series(histogram_limit)
         self._timed: dict[str, float] = {}  # the seconds that are added up already
         self._summing = Lock()
-
-    def limit_series(self, series: int, histograms: int) -> None:
-        """Give so many components figures of their own, and histograms, from now on."""
-        self._series.limit, self._times.limit = series, histograms
         self._collections = 0
         self._limiter: anyio.CapacityLimiter | None = None
         self._host_calls = Growth()
@@ -139,6 +135,10 @@ class Metrics(Collector):
         self._check_names()
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self)
+
+    def limit_series(self, series: int, histograms: int) -> None:
+        """Give so many components figures of their own, and histograms, from now on."""
+        self._series.limit, self._times.limit = series, histograms
 
     def render(self) -> bytes:
         """Return all figures of this moment in Prometheus' text format, UTF-8."""

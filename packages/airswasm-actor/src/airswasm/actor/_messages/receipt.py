@@ -78,7 +78,7 @@ def outcome_of(error: BaseException | None) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """One message that an actor has had in hand.
+    """One message that an actor has had in hand, or that had expired when its turn came.
 
     Attributes:
         message_id: `Message.id`.

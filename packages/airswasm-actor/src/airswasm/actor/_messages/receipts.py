@@ -280,6 +280,16 @@ class Receipts:
 
         return release
 
+    def note_expired(self, message: Message, receiver: str, now: float) -> None:
+        """Give the listeners the receipt of a message that is not handled: it has expired."""
+        waited, size = max(0.0, now - message.sent_at), payload_bytes(message.payload)
+        self.hand_out(
+            Receipt(
+                message.id, message.sender, receiver, 0, "", message.topic, None, Outcome.EXPIRED,
+                "", message.sent_at, waited, 0.0, size, 0,
+            )
+        )  # fmt: skip
+
     def hand_out(self, receipt: Receipt) -> None:
         """Give a receipt to its listeners."""
         for name, listener in self._listeners:

@@ -816,11 +816,14 @@ class Cell:
         """Count an answer that came after the asker had given up."""
         self.exchange.late += 1
 
-    def note_expired(self) -> None:
+    def note_expired(self, message: Message) -> None:
         """Count a message whose deadline had passed when its turn came."""
         self.exchange.expired += 1
-        if self.rare.tally is not None:
-            self.rare.tally.count(Outcome.EXPIRED)
+        tally = self.rare.tally
+        if tally is not None:
+            tally.count(Outcome.EXPIRED)
+            if tally.is_watched:
+                self.exchange.receipts.note_expired(message, self.name, self.exchange.now)
 
     def note_error(self, error: BaseException) -> None:
         """Count an error that has no caller to go to."""

@@ -379,7 +379,7 @@ class Dispatcher(Exchange):
             if has_expired and request is not None:
                 request.fail(AskTimeout(cell.name, request.seconds or 0.0, is_inherited=True))
         if has_expired:
-            cell.note_expired()
+            cell.note_expired(message)
         return has_expired
 
     def _after_turn(self, cell: Cell) -> None:

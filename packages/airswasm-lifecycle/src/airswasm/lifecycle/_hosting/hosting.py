@@ -642,6 +642,7 @@ class Hosting:
             wasi=wasi_of(manifest, self._logs),
             mailbox=MailboxSpec(
                 capacity=manifest.limits.mailbox,
+                when_full=manifest.limits.mailbox_full,
                 capacity_bytes=manifest.limits.mailbox_bytes,
                 message_bytes=message_bytes,
                 refuse=None if accepted.takes_any else accepted.refuse,

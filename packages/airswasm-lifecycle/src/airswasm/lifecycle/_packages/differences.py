@@ -163,6 +163,7 @@ _MEANS_LESS: Mapping[str, Callable[[object, object], bool]] = {
         ),
         _is_lower,
     ),
+    "limits.mailbox_full": _always,  # the same room, filled in another way
     "supervision.restart": _is_earlier_in(*_RESTARTS),
     "supervision.period": _is_higher,
     "supervision.backoff.growth": _is_earlier_in(*_GROWTHS),

@@ -228,6 +228,9 @@ class LimitsSection:
     """Messages that may wait in the mailbox."""
     mailbox_bytes: Annotated[Size, Field(ge=1)] = 16 * 2**20
     """Bytes of payload that may wait."""
+    mailbox_full: Literal["reject", "drop-oldest"] = "reject"
+    """The fate of a message for which there is no room: its sender gets `mailbox-full`, or it takes
+    the place of the oldest ones, which become dead letters."""
     message_bytes: Annotated[Size, Field(ge=1)] | None = None
     """Bytes of one message to it, and of one answer of the host; None derives it from memory."""
     memories: Annotated[StrictInt, Field(ge=1, le=16)] = 1

@@ -12,6 +12,7 @@ nothing to do with it.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from airswasm.actor import (
@@ -238,6 +239,7 @@ class DurableMailbox:
         if self._succession.tries >= self._terms.attempts:
             return self._bury(message, DeathReason.EXHAUSTED, self._cause)
         if self._is_expired(entry, message):
+            self._show_expired(entry, message)
             self._expire(entry)
             return True
         asker = self._askers.get(entry.number)
@@ -354,6 +356,12 @@ class DurableMailbox:
         deadline = None if envelope is None else envelope.deadline
         return deadline is not None and deadline < self._host.actors.broker.wall_time()
 
+    def _show_expired(self, entry: LogEntry, message: Message) -> None:
+        actors = self._host.actors
+        if actors.receipts.is_listening:
+            tried = self._tried(message, entry, entry.attempt)
+            actors.receipts.note_expired(tried, self.name, actors.clock())
+
     def _expire(self, entry: LogEntry) -> None:
         """Acknowledge a message that is worthless by now."""
         self._host.counters.durable_expired += 1
@@ -371,6 +379,8 @@ class DurableMailbox:
             if not self._is_expired(entry, Message(entry.payload)):
                 self._succession.put_back()
                 break
+            with suppress(RecordUnreadable):
+                self._show_expired(entry, unpack_message(entry.payload)[0])
             self._expire(entry)
             count += 1
         return count > 0
