@@ -105,12 +105,13 @@ class TestStrangersGate:
             assert await change.new.read_wasm() == workshop.guest("0.2.0")
             assert change.candidate is not None
             assert gate.fuel[0] > 0
-            assert [each.gate for each in info.verdicts] == ["interface", "health", "license"]
-            assert {each.outcome for each in info.verdicts} == {"passed"}
+            gates = [each.gate for each in info.verdicts]
+            assert gates == ["interface", "replay", "health", "license"]
+            assert {each.outcome for each in info.verdicts} == {"passed", "not applicable"}
             meters = system.services.get(Meters)
-            assert dict(meters.samples("gates_passed_total")) == {NAME: 3.0}
+            assert dict(meters.samples("gates_passed_total")) == {NAME: 4.0}
             audit = (home / "audit" / "audit.jsonl").read_text().splitlines()
-            assert sum('"kind":"gate"' in line for line in audit) == 3
+            assert sum('"kind":"gate"' in line for line in audit) == 4
 
     @pytest.mark.parametrize("asks", ["versions", "candidate"])
     @pytest.mark.parametrize(
@@ -203,7 +204,7 @@ class TestStrangersGate:
         async with System(home, blocks=blocks, configuration=settings) as system:
             await system.install(workshop.package(), approve=yes)
             info = await system.update(workshop.package("0.2.0"))
-        assert {each.outcome for each in info.verdicts} == {"passed"}
+        assert {each.outcome for each in info.verdicts} == {"passed", "not applicable"}
 
     async def test_two_blocks_cannot_bring_one_gate(self, home: Path) -> None:
         """No order of loading decides whose it is."""
@@ -471,6 +472,7 @@ class TestRollback:
             info = await system.rollback(NAME)
             assert [(each.gate, each.outcome, each.mode) for each in info.verdicts] == [
                 ("interface", "blocked", "warns"),
+                ("replay", "not applicable", "warns"),
                 ("health", "passed", "blocks"),
                 ("license", "blocked", "warns"),
             ]
