@@ -23,6 +23,7 @@ from airswasm.lifecycle import (
     UpdateSettings,
     VersionActive,
 )
+from airswasm.lifecycle._changes.keeping_data import KeepingData
 from airswasm.runtime import Meters
 from airswasm.security import read_audit
 from airswasm.wit import Block, Blocks
@@ -95,6 +96,10 @@ async def grown(desk: Desk, workshop: Workshop, yes: Approve) -> None:
     await desk.count()
 
 
+async def not_tried(*_arguments: object) -> None:
+    """In the place of a trial."""
+
+
 async def until(condition: Callable[[], bool]) -> None:
     with anyio.fail_after(30):
         while not condition():  # noqa: ASYNC110 - what it waits for has no event
@@ -105,9 +110,13 @@ class TestMigrations:
     """A version that takes over data works on a copy; the original is there until it is done."""
 
     async def test_a_half_done_migration_leaves_nothing(
-        self, desk: Desk, workshop: Workshop, yes: Approve
+        self, desk: Desk, workshop: Workshop, yes: Approve, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """It writes a key before it fails; the old version has its data, exactly."""
+        """It writes a key before it fails; the old version has its data, exactly.
+
+        The trial before is left out: it finds only what does not need the world outside.
+        """
+        monkeypatch.setattr(KeepingData, "_try_migration", not_tried)
         await desk.system.install(workshop.package(), approve=yes)
         await desk.count()
         before = await desk.data()
@@ -119,6 +128,30 @@ class TestMigrations:
         assert await desk.count() == 2
         await desk.settled()
         assert desk.recorded() == set()
+
+    @pytest.mark.parametrize("failing", ["init", "migrate"])
+    async def test_one_that_fails_is_tried_before_and_costs_no_pause(
+        self,
+        desk: Desk,
+        workshop: Workshop,
+        yes: Approve,
+        failing: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """It fails on a copy, while the old version serves."""
+        await desk.system.install(workshop.package(), approve=yes)
+        await desk.count()
+
+        def pausing(_name: str) -> None:
+            raise AssertionError("the old version has paused")
+
+        monkeypatch.setattr(desk.system._hosting, "holding_still", pausing)
+        bad = workshop.package("0.2.0", wasm=workshop.guest("0.2.0", **{failing: 1}))
+        with pytest.raises(UpdateFailed, match=r"refused.*0\.1\.0 continues") as caught:
+            await desk.system.update(bad)
+        assert caught.value.step == "start"
+        assert await desk.data() == (1, "1", None)
+        assert await desk.count() == 2
 
     async def test_the_data_of_before_is_kept(
         self, desk: Desk, workshop: Workshop, yes: Approve

@@ -411,7 +411,7 @@ class OpenHome:
             self._registry, self._ledger, self.logs, self._meters, self._clock, self._checkpoint,
             self._hosting.ref, self.configuration.get(UpdateSettings).checkpoints,
         )  # fmt: skip
-        keeping = KeepingData(self._data, self._hosting, loader)
+        keeping = KeepingData(self._data, self._hosting, loader, self._trials)
         is_online = self.mode == "online"
         self._reporting = self._make_reporting(self._hosting if is_online else None)
         self._running = Running(

@@ -3,6 +3,10 @@
 A version that takes over stored data (`migrate`), and one that gets the data of an earlier time
 back, work on a copy while the present data is set aside. Any other update copies the data where
 `[updates] checkpoints` asks for it, beside the component that goes on.
+
+A migration is tried before, on a copy of its own, while the old version serves: one that fails
+costs no pause. A trial does nothing outside; where the migration asks for that, and fails, it may
+have failed for the answer, and only the real one tells.
 """
 
 from __future__ import annotations
@@ -12,12 +16,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 import anyio
+from airswasm.actor import ActorError
+from airswasm.runtime import GuestFault
 from airswasm.wit.names import GUEST_MIGRATION
 
+from .._hosting.candidate import Candidate
 from .._hosting.data_keeper import DataKeeper, Still
 from .._hosting.hosting import Hosting
+from .._hosting.incarnations import reason_of
 from .._hosting.loading import Loader
 from .._registry.checkpoint import DataCheckpoint
+from .._trial.trial import Trials
 from ..errors import DataNotRestored
 from .switching import Switch
 
@@ -31,6 +40,7 @@ class KeepingData:
     keeper: DataKeeper
     hosting: Hosting
     loader: Loader
+    trials: Trials
 
     @asynccontextmanager
     async def around(self, switch: Switch) -> AsyncGenerator[None]:
@@ -63,8 +73,9 @@ class KeepingData:
         async def hold_still() -> None:
             await stack.enter_async_context(self.hosting.holding_still(name))
 
-        if migrates:
+        if candidate is not None and migrates:
             data_format = switch.successor.active
+            await self._try_migration(switch, candidate, former)
         if switch.restores is not None:
             data_format = switch.successor.active_version.data_format
             switch.successor = switch.successor.with_checkpoint(switch.successor.active, None)
@@ -83,6 +94,27 @@ class KeepingData:
             switch.successor = switch.successor.with_checkpoint(former, taken)
         if switch.change.verb == "update" or switch.restores is not None:
             switch.successor = switch.successor.with_data_format(data_format)
+
+    async def _try_migration(self, switch: Switch, candidate: Candidate, former: str) -> None:
+        """Let it start and migrate on a copy, beside the old version.
+
+        Raises:
+            ActorError, GuestFault: It fails, and nothing that a trial leaves out explains it.
+        """
+        step, switch.step = switch.step, "start"
+        digest = candidate.record.active_version.wasm_digest
+        async with self.trials.trial(switch.name, digest, candidate.manifest) as trial:
+            is_certain = True
+            try:
+                await trial.start()
+                is_certain = trial.attempt.is_certain
+                await trial.migrate(former)
+            except (ActorError, GuestFault) as error:
+                if is_certain and trial.attempt.is_certain:
+                    raise
+                text = f"on a copy of its data {candidate.version} failed: {reason_of(error)}"
+                self.keeper.logs.write(switch.name, "warn", text, source="supervisor")
+        switch.step = step
 
     @asynccontextmanager
     async def _other_data(

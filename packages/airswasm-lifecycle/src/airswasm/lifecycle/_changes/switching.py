@@ -4,7 +4,7 @@
 2. `keep the data`: what the old version stored is kept, so that a failure can restore it. Where the
    new version takes over stored data (`migrate`), or gets that of an earlier time, the old one
    finishes the message in hand and then pauses until the end, because two versions must not write
-   the same data at once (`keeping_data`).
+   the same data at once. A migration is tried before, beside the old version (`keeping_data`).
 3. `start`: the new version starts beside the old one, which goes on. Now it is a candidate.
 4. `pass the gates`: each gate has a verdict on it. Those that compare the versions, and ask no
    candidate, have theirs before step 2; where that blocks, no data is taken over.

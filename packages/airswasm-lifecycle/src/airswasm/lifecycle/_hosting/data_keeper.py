@@ -104,7 +104,7 @@ class DataKeeper:
         self.checkpoints: Checkpoints = checkpoints
         self._blocks, self._ref_of = blocks, ref_of
         self._registry, self._ledger = registry, ledger
-        self._logs, self._meters, self._clock = logs, meters, clock
+        self.logs, self._meters, self._clock = logs, meters, clock
         self._step = step
         self._released: dict[tuple[str, str], None] = {}
         self._counted: set[str] = set()
@@ -140,7 +140,7 @@ class DataKeeper:
                 await self._drop(name, label)
             except Exception as error:  # the code of any package
                 text = f"a checkpoint of its data stays for now: {safe_text(error)}"
-                self._logs.write(name, "warn", text, source="supervisor")
+                self.logs.write(name, "warn", text, source="supervisor")
             else:
                 self._released.pop((name, label), None)
         return not self._released
@@ -280,13 +280,13 @@ class DataKeeper:
         try:
             await self.put_back(record.name)
         except DataNotRestored as error:
-            self._logs.write(record.name, "error", str(error), source="supervisor")
+            self.logs.write(record.name, "error", str(error), source="supervisor")
         else:
             text = (
                 "the host ended while another version worked on its data; the data is again what "
                 f"{record.migrate_from or record.active} has left"
             )
-            self._logs.write(record.name, "warn", text, source="supervisor")
+            self.logs.write(record.name, "warn", text, source="supervisor")
 
     # -- looking ---------------------------------------------------------------------------------
 

@@ -79,6 +79,11 @@ class Attempt:
     _answers: dict[bytes, deque[Answer]] = field(default_factory=dict[bytes, "deque[Answer]"])
     _last: dict[bytes, Answer] = field(default_factory=dict[bytes, Answer])
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether nothing was left out or made up: it went as it would have gone for good."""
+        return not self.calls and not self.unanswered
+
     @classmethod
     def of(cls, answers: Iterable[Answer]) -> Attempt:
         """Return an attempt with the answers of a recording."""
