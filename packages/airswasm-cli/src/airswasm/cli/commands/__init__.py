@@ -4,10 +4,10 @@ A module has a typer application `app`, or, for a verb that must start fast, a p
 `.._plain_verbs` names; `storage` is a folder, with a module for each kind of its verbs. Shared
 modules: `_install` has the steps of `install` and `update`, `_components` those of lists,
 `_deciding` asks about capabilities, `_terms` shows the limits, and `_pinned_keys` counts the keys
-that a change of trust leaves; `_functions` shows exported functions, and `_gates` what the gates of
-an update said; `_streams` reads and writes
-files, `_payloads` messages and replies; `_times` formats times and sizes,
-`_versions` shows retained versions, and `_values` shows bytes. `_swap` reads what `swap` is given.
+that a change of trust leaves; `_functions` shows exported functions, `_versions` retained versions,
+and `_gates` what the gates of an update said; `_swap` reads what `swap` is given; `_streams` reads
+and writes files, `_payloads` messages and replies; `_times` formats times and sizes, and `_values`
+shows bytes.
 """
 
 __all__ = ()
