@@ -45,11 +45,11 @@ class SnapshotTests(Suite):
         )
         @given(st.lists(STEPS, max_size=20))
         def follow(script: list[tuple[object, ...]]) -> None:
-            anyio.run(self._follow, open_store, script)
+            anyio.run(self._follow_script, open_store, script)
 
         follow()
 
-    async def _follow(self, open_store: OpenStore, script: list[tuple[object, ...]]) -> None:
+    async def _follow_script(self, open_store: OpenStore, script: list[tuple[object, ...]]) -> None:
         live: Content = {}
         kept: dict[str, Content] = {}
         store = await open_store().__aenter__()
