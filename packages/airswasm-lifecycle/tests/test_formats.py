@@ -94,7 +94,7 @@ async def test_the_records_of_an_earlier_version_can_be_put_back(
     """For that version; what was installed since is named, and left out."""
     before = await rows_of(old_home)
     async with System(old_home, mode="offline") as system:
-        await system.install(workshop.package(key=OWNER), name="local/later", approve=yes)
+        await system.install(workshop.package("0.3.0", key=OWNER), name="local/later", approve=yes)
     (kept,) = (old_home / "earlier").glob("registry-*")
     with pytest.raises(HomeUnusable, match="cannot be read"):
         await put_back_registry(old_home, old_home / "config.toml")
