@@ -41,7 +41,8 @@ async def test_each_change_is_told(workshop: Workshop, tmp_path: Path, yes: Appr
         await system.stop(NAME)
         await system.start(NAME)
         await system.trust.transfer(NAME, generate_key().public)
-        told = await system.history.read(NAME)
+        everything = await system.history.read(NAME)
+        told = tuple(each for each in everything if each.act != "checkpoint")
         assert [(each.act, each.outcome, each.before, each.after) for each in told] == [
             ("install", "done", "", "0.1.0"),
             ("update", "done", "0.1.0", "0.2.0"),
@@ -64,7 +65,7 @@ async def test_each_change_is_told(workshop: Workshop, tmp_path: Path, yes: Appr
         numbers = [each.number for each in told]
         assert numbers == sorted(set(numbers))
     async with System(tmp_path, mode="readonly") as system:
-        assert await system.history.read(NAME) == told
+        assert await system.history.read(NAME) == everything
         assert await system.history.read(last=2) == told[-2:]
         assert await system.history.read(NAME, since=told[4].time) == told[4:]
 

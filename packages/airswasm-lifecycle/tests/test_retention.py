@@ -183,7 +183,8 @@ async def test_versions_leave_as_time_passes(
             await system.artifacts.pin(NAME, "0.2.0")
         await system.artifacts.gc()
         assert [each.version for each in system.info(NAME).versions] == ["0.3.0", "0.4.0"]
-        acts = [each.act for each in await system.history.read(NAME)]
+        told = await system.history.read(NAME)
+        acts = [each.act for each in told if each.act != "checkpoint"]
         assert acts == ["install", *["update"] * 3, "pin", "clean-up", "unpin", "clean-up"]
         await system.rollback(NAME)
         assert await system.send(NAME, b"v") == b"0.3.0"

@@ -62,7 +62,7 @@ from ._registry.registry import ComponentRecord, Registry, RegistryTable, Versio
 from ._registry.routes import RouteInfo
 from ._registry.summary import ComponentSummary
 from ._registry.worlds import FunctionInfo, InterfaceInfo
-from ._restoring import check_backup, restore_home
+from ._restoring import check_backup, put_back_registry, restore_home
 from ._sources.finding import Sources, kind_of
 from ._sources.locking import (
     LockedComponent,
@@ -128,6 +128,7 @@ from .errors import (
     PurgeIncomplete,
     RecordingUnreadable,
     RegistryCorrupt,
+    RegistryTooNew,
     ReplayDiverged,
     RestoreIsRunning,
     RolledBackPast,
@@ -182,6 +183,7 @@ __all__ = (
     "CheckpointFailed",
     "Artifact",
     "ArtifactCheck",
+    "put_back_registry",
     "Artifacts",
     "ArtifactUse",
     "CleanUp",
@@ -311,6 +313,7 @@ __all__ = (
     "RatesSection",
     "Registry",
     "RegistryCorrupt",
+    "RegistryTooNew",
     "ReplayDiverged",
     "RestoreIsRunning",
     "RegistryTable",

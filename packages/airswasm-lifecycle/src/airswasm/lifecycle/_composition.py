@@ -52,6 +52,7 @@ from airswasm.runtime import (
     check_address_space,
 )
 from airswasm.security import (
+    TRUST_FORMAT,
     AuditEvent,
     AuditLog,
     AuditSettings,
@@ -91,6 +92,7 @@ from ._gates.settings import UpdateSettings
 from ._gates.users import ExportUsers, Users
 from ._home.artifacts import ArtifactStore
 from ._home.configuration import Configuration
+from ._home.earlier import keep_earlier, keep_earlier_file, written_rows
 from ._home.forgetting import Forgetting
 from ._home.history_settings import HistorySettings
 from ._home.home import Home
@@ -187,8 +189,11 @@ class OpenHome:
         self._check_mode()
         self.kinds = Kinds(self.blocks.capabilities.values())
         trust = self.configuration.get(TrustSettings)
+        file = self.home.trust_folder / "trust.json"
+        if self.mode != "readonly":
+            keep_earlier_file(self.home.earlier_folder, file, TRUST_FORMAT)
         self._trust = TrustStore(
-            self.home.trust_folder / "trust.json",
+            file,
             threshold=trust.threshold,
             keys=trust.keys,
             clock=self._clock,
@@ -253,7 +258,9 @@ class OpenHome:
         store = self._store = await stack.enter_async_context(self._opened())
         self._note_lost_writes(store.lost_writes)
         await auditing.remember(store, self.configuration.settings(), stack)
-        self._registry = await Registry.open(StoredTable(store), checkpoint=self._checkpoint)
+        self._registry = await Registry.open(
+            StoredTable(store), checkpoint=self._checkpoint, keep=self._keep_rows
+        )
         history = self.configuration.get(HistorySettings)
         self._history = await History.open(store, history, self._clock)
         self._ledger = Ledger(
@@ -351,6 +358,12 @@ class OpenHome:
             limits=settings.limits(),
             read_only=read_only,
         )
+
+    def _keep_rows(self, form: int, rows: Mapping[str, bytes]) -> None:
+        folder = self.home.earlier_folder
+        path = keep_earlier(folder, "registry.jsonl", form, written_rows(rows))
+        reason = f"records of format {form} are written anew; {path} has them as they were"
+        self._audit.record(AuditEvent("registry", outcome="done", reason=reason))
 
     def _letter_store(self, store: Store) -> DeadLetterStore:
         settings = self.configuration.get(DeadLetterSettings)

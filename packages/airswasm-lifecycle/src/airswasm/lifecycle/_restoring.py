@@ -7,6 +7,7 @@ the home as it was, and a folder that the next restore removes.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -17,17 +18,21 @@ from typing import BinaryIO
 import anyio
 import anyio.to_thread
 from airswasm.runtime.files import exchange, sync_folder
-from airswasm.storage import open_store, read_store
+from airswasm.storage import StorageSettings, open_store, read_store
+from airswasm.wit import Blocks
 
 from ._home.artifacts import ArtifactStore
+from ._home.configuration import Configuration
+from ._home.earlier import read_rows
 from ._home.home import Home, lock_stopped
 from ._home.steps import in_thread
 from ._keeping.archive import BackupSummary, read_archive
 from ._registry.registry import REGISTRY_NAMESPACE, Registry
+from ._registry.tables import StoredTable
 from ._system import System
 from .errors import BackupInvalid, HomeNotEmpty, HomeUnusable, HostIsRunning, RestoreIsRunning
 
-__all__ = ("check_backup", "restore_home")
+__all__ = ("check_backup", "put_back_registry", "restore_home")
 
 Progress = Callable[[int], None]
 """Told how many bytes were read so far."""
@@ -93,6 +98,39 @@ async def restore_home(
         except OSError as error:
             reason = f"cannot be restored: {error.strerror or error}"
             raise HomeUnusable(str(folder), reason) from error
+
+
+async def put_back_registry(folder: Path, file: Path) -> tuple[str, ...]:
+    """Write the records of a file in the home's folder `earlier` into its registry again.
+
+    For a home that an earlier version of airswasm is to open, which wrote that file's format. What
+    was installed since is not in it, and is left out of the registry.
+
+    Args:
+        folder: The home's folder.
+        file: The file.
+
+    Returns:
+        The names that are in the registry no longer.
+
+    Raises:
+        HomeUnusable: The file cannot be read.
+        StopNeeded: A host uses the home.
+        StorageError: The store refuses; nothing changed.
+    """
+    try:
+        rows = read_rows(await anyio.Path(file).read_bytes())
+    except (OSError, ValueError) as error:
+        raise HomeUnusable(str(file), f"cannot be read: {error}") from error
+    with ExitStack() as locks:
+        locks.callback(lock_stopped(Home(folder), "put back").release)
+        settings = Configuration.load(Home(folder).config_file, Blocks.find(), os.environ)
+        engine = settings.get(StorageSettings).engine
+        async with open_store(Home(folder).store_folder, engine) as store:
+            table = StoredTable(store)
+            known = await table.read_all()
+            await table.write({**dict.fromkeys(known), **rows}, {})
+    return tuple(sorted(known.keys() - rows.keys()))
 
 
 @asynccontextmanager

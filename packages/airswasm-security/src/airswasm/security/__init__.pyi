@@ -54,6 +54,7 @@ from ._signatures import (
 from ._sources import covers_source, file_source, network_source
 from ._spelling import EVERYTHING, PLAIN, Reach, Resource, Spelling, read_plain
 from ._trust import FormerKey, Revocation, TrustedComponent, TrustedKey, TrustStore
+from ._trust_file import TRUST_FORMAT
 from .errors import (
     AuditBroken,
     AuditError,
@@ -94,6 +95,7 @@ from .errors import (
 )
 
 __all__ = (
+    "TRUST_FORMAT",
     "SecuritySettings",
     "AnyPattern",
     "BLOCK",

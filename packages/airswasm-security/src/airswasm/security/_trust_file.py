@@ -20,6 +20,7 @@ from ._signatures import VerifiedStatement
 from .errors import InvalidKey, TrustFileInvalid
 
 __all__ = (
+    "TRUST_FORMAT",
     "FormerKey",
     "NewestVersion",
     "Revocation",
@@ -32,8 +33,8 @@ __all__ = (
     "encode_trust",
 )
 
-_FORMAT = 3
-_FORMATS = (1, 2, _FORMAT)
+TRUST_FORMAT = 3
+_FORMATS = (1, 2, TRUST_FORMAT)
 """The first had no history, and revoked keys instead of fingerprints; the second no co-signers."""
 
 
@@ -205,7 +206,7 @@ class TrustEncoder:
             },
         }
         others = ",\n".join(f"{json.dumps(name)}: {json.dumps(rest[name])}" for name in rest)
-        text = f'{{\n"format": {_FORMAT},\n"components": {{\n{lines}\n}},\n{others}\n}}\n'
+        text = f'{{\n"format": {TRUST_FORMAT},\n"components": {{\n{lines}\n}},\n{others}\n}}\n'
         return text.encode("ascii")
 
 

@@ -98,6 +98,11 @@ class Home:
         return self.folder / "artifacts"
 
     @property
+    def earlier_folder(self) -> Path:
+        """What an earlier version wrote, before it was written in another format."""
+        return self.folder / "earlier"
+
+    @property
     def store_folder(self) -> Path:
         """The registry and the components' stored data."""
         return self.folder / "store"

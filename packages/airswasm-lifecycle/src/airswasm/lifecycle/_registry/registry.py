@@ -21,10 +21,11 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Literal, Protocol, TypeAlias, cast
 
+import anyio.to_thread
 from airswasm.security import GrantOrigin, GrantRecord, SecurityError
 
 from .._packages.requests import read_grants
-from ..errors import HostOffline, NotInstalled, RegistryCorrupt
+from ..errors import HostOffline, NotInstalled, RegistryCorrupt, RegistryTooNew
 from .checkpoint import DataCheckpoint
 
 __all__ = (
@@ -45,6 +46,7 @@ FORMAT = 3
 - 2 did not know when a version was replaced, whether it is pinned, and which checkpoint it has.
 """
 FORMATS = (1, 2, FORMAT)
+_CURRENT = f'"format":{FORMAT},'.encode()
 _WITHOUT_GRANTS = 1
 Beside: TypeAlias = Mapping[str, Mapping[str, bytes | None]]
 """Namespaces of the host, with the rows of each that change together with a record."""
@@ -258,6 +260,8 @@ class ComponentRecord:
         try:
             document = json.loads(content)
             form = document["format"]
+            if isinstance(form, int) and form > FORMAT:
+                raise RegistryTooNew(name, form, FORMAT)
             if form not in FORMATS:
                 raise RegistryCorrupt(name, f"it has format {form}, not {FORMAT}")
             versions = tuple(_read_version(each) for each in document["versions"])
@@ -321,6 +325,17 @@ def _digests(record: ComponentRecord) -> Iterator[str]:
         yield from version.files.values()
 
 
+def _earlier(rows: Mapping[str, bytes]) -> dict[int, dict[str, bytes]]:
+    """Return the rows of each earlier format."""
+    found: dict[int, dict[str, bytes]] = {}
+    for name, content in rows.items():
+        if _CURRENT not in content:  # the keys of a record are sorted, without spaces
+            form = int(json.loads(content)["format"])
+            if form != FORMAT:
+                found.setdefault(form, {})[name] = content
+    return found
+
+
 def _read_records(rows: Mapping[str, bytes]) -> Iterator[ComponentRecord]:
     known: dict[bytes, ComponentRecord] = {}
     for name, content in rows.items():
@@ -375,19 +390,35 @@ class Registry:
 
     @classmethod
     async def open(
-        cls, table: RegistryTable, *, checkpoint: Callable[[str], None] = lambda _step: None
+        cls,
+        table: RegistryTable,
+        *,
+        checkpoint: Callable[[str], None] = lambda _step: None,
+        keep: Callable[[int, Mapping[str, bytes]], object] | None = None,
     ) -> Registry:
-        """Read every record.
+        """Read every record; write those of an earlier format anew.
 
         Args:
             table: The stored records.
             checkpoint: Called before and after each write; tests stop the process there.
+            keep: Called in a thread with a format and its rows, before they are written anew;
+                what it raises leaves them as they are. None leaves them in any case.
 
         Raises:
             RegistryCorrupt: A record is damaged.
+            RegistryTooNew: A later version of airswasm wrote it.
         """
         rows = await table.read_all()
-        return cls(table, _read_records(rows), checkpoint)
+        registry = cls(table, _read_records(rows), checkpoint)
+        earlier = _earlier(rows) if keep is not None else {}
+        for form, old in earlier.items():
+            assert keep is not None
+            await anyio.to_thread.run_sync(keep, form, old)
+        if earlier:
+            names = {name for old in earlier.values() for name in old}
+            records = {name: registry.get(name).to_json() for name in names}
+            await registry._write(records, _NOTHING)
+        return registry
 
     @classmethod
     def of(cls, rows: Mapping[str, bytes]) -> Registry:

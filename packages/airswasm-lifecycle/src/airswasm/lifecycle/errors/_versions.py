@@ -17,6 +17,7 @@ __all__ = (
     "OverrideUnexplained",
     "PurgeIncomplete",
     "RegistryCorrupt",
+    "RegistryTooNew",
     "RolledBackPast",
     "UpdateBlocked",
     "UpdateFailed",
@@ -295,3 +296,28 @@ class OverrideUnexplained(LifecycleError):
     def __init__(self, gate: str) -> None:
         self.gate = gate
         super().__init__(f"the gate {gate} cannot be overridden without a reason")
+
+
+class RegistryTooNew(RegistryCorrupt):
+    """A record in the registry was written by a later version of airswasm.
+
+    Attributes:
+        found: The format of the record.
+        known: The latest one that this version reads.
+    """
+
+    explanation = ErrorCode(
+        "E0377",
+        "registry too new",
+        "A later version of airswasm has written the record, in a format that this one cannot "
+        "read. Nothing was changed.",
+        "install the version of airswasm that wrote it, or a later one; to stay with this one, "
+        'put back what it can read: see "Formats" in docs/versions.md',
+    )
+
+    def __init__(self, name: str, found: int, known: int) -> None:
+        self.found, self.known = found, known
+        super().__init__(name, f"it has format {found}, and this version reads up to {known}")
+
+    def __reduce__(self) -> tuple[type[RegistryTooNew], tuple[str, int, int]]:
+        return type(self), (self.name, self.found, self.known)
