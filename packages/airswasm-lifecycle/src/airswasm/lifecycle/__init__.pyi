@@ -113,6 +113,7 @@ from .errors import (
     ManifestInvalid,
     ManifestProblem,
     MemoryTooSmall,
+    NeedsInCycle,
     NoCheckpoint,
     NoRecordedSource,
     NoSuchSetting,
@@ -154,6 +155,7 @@ from .errors import (
 )
 
 __all__ = (
+    "NeedsInCycle",
     "show_payload",
     "ExportUsers",
     "GateUnknown",
