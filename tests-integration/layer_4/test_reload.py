@@ -68,6 +68,10 @@ SPECIAL: Mapping[str, object] = {
     "trust.keys": ["a" * 64],
     "trust.sources": ["/srv/**"],
     "trust.threshold": 2,
+    "updates.off": ["health"],
+    "updates.rollback_block": ["interface"],
+    "updates.timeouts": {"health": 5.0},
+    "updates.warn": ["health"],
 }  # fmt: skip
 BESIDE = {"roles.define": "enforce = true\n"}
 """What a key needs beside it."""
@@ -256,6 +260,15 @@ def of_dead_letters(system: System, key: str) -> object:
     }[key]
 
 
+def of_updates(system: System, key: str) -> object:
+    """Return what the gates have in hand, wherever they keep it."""
+    inside: Any = system
+    gates: Any = inside._updating.switching.gates
+    if key == "health_checks":
+        return next(each.judge.checks for each in gates.standing if each.gate.name == "health")
+    return inside._data.checkpoints if key == "checkpoints" else getattr(gates.settings, key)
+
+
 def of_private(attribute: str) -> Observe:
     def look(system: System, key: str) -> object:
         part: Any = system
@@ -289,6 +302,7 @@ OBSERVERS: Mapping[str, Observe] = {
     "supervision": of_policy("supervision"),
     "timers": lambda system, key: getattr(system.services.get(Schedule).settings, key),
     "trust": of_trust,
+    "updates": of_updates,
 }
 """What a part of a running host has in hand, for the sections that are reloaded."""
 

@@ -24,7 +24,9 @@ async def test_answers_that_wait_are_bounded_like_messages() -> None:
         await system.started(ref)
         ref.pause()
         system.spawn(lambda _message, _context: bytes(3_000), name="test/large")
-        requests = OpenRequests(system.broker, lambda request, _most: Ok(request.value), most=100)  # type: ignore[arg-type]
+        requests = OpenRequests(
+            system.broker, lambda request, _most: Ok(request.value), most=lambda: 100
+        )  # type: ignore[arg-type]
         for _ in range(10):
             requests.start(NAME, "test/large", b"", 5.0)
         while requests.count_of(NAME):
@@ -98,7 +100,7 @@ async def test_requests_and_subscriptions_are_on_the_account() -> None:
         held = account.held_bytes
         assert functions["unsubscribe"](caller, "a.b.c0") == Ok(None)
         assert account.held_bytes < held
-        requests = OpenRequests(system.broker, lambda request, _most: Ok(b""), most=100)
+        requests = OpenRequests(system.broker, lambda request, _most: Ok(b""), most=lambda: 100)
         system.spawn(lambda _message, _context: b"", name="test/quick")
         before = account.held_bytes
         requests.start("local/a", "test/quick", b"", 5.0, account.hold(1_000))

@@ -356,7 +356,7 @@ async def test_a_component_sets_timers(cache_folder: Path, tmp_path: Path) -> No
             system, TimerSettings(shortest=0.001, most=3), space=store.namespace("timers")
         )
         component = await engine.load(bytes(wat2wasm(TIMING.read_text())), name="timing")
-        linked = component.link([timers_interface(schedule, 1024)])
+        linked = component.link([timers_interface(schedule, lambda: 1024)])
         ref = system.spawn(ComponentActor(linked, "local/t"), name="local/t")
         await system.started(ref)
         sink = Sink()

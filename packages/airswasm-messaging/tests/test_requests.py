@@ -41,7 +41,7 @@ async def test_a_callback_comes_once_with_the_outcome() -> None:
         ref = system.spawn(requester, name=NAME)
         system.spawn(lambda message, context: b"pong", name="test/pong")
         system.spawn(never, name="test/never", shutdown=0)
-        requests = OpenRequests(system.broker, outcome_of, most=10)
+        requests = OpenRequests(system.broker, outcome_of, most=lambda: 10)
         first = requests.start(NAME, "test/pong", b"", 60.0)
         second = requests.start(NAME, "test/never", b"", 0.01)
         assert requests.count_of(NAME) == 2
@@ -64,7 +64,7 @@ async def test_a_cancelled_request_is_not_called_back() -> None:
         requester = Requester()
         ref = system.spawn(requester, name=NAME)
         system.spawn(never, name="test/never", shutdown=0)
-        requests = OpenRequests(system.broker, outcome_of, most=10)
+        requests = OpenRequests(system.broker, outcome_of, most=lambda: 10)
         number = requests.start(NAME, "test/never", b"", 0.01)
         assert not requests.cancel("local/other", number)
         assert requests.cancel(NAME, number)
@@ -78,7 +78,7 @@ async def test_a_cancelled_request_is_not_called_back() -> None:
 async def test_what_was_not_accepted_is_not_called_back() -> None:
     """The error comes at once; it does not count among the open ones."""
     async with ActorSystem() as system:
-        requests = OpenRequests(system.broker, outcome_of, most=1)
+        requests = OpenRequests(system.broker, outcome_of, most=lambda: 1)
         with pytest.raises(NoRoute):
             requests.start(NAME, "test/absent", b"", 1.0)
         assert requests.count_of(NAME) == 0
@@ -94,7 +94,7 @@ async def test_a_requester_that_is_gone_is_no_error() -> None:
     """The answer to an uninstalled component is dropped."""
     async with ActorSystem() as system:
         ref = system.spawn(lambda message, context: b"pong", name="test/pong")
-        requests = OpenRequests(system.broker, outcome_of, most=1)
+        requests = OpenRequests(system.broker, outcome_of, most=lambda: 1)
         requests.start(NAME, "test/pong", b"", 5.0)
         await ref.drain(5)
         assert requests.count_of(NAME) == 0
@@ -113,7 +113,7 @@ async def test_the_successor_gets_the_answer() -> None:
             return b"late"
 
         asked = system.spawn(slow, name="test/slow")
-        requests = OpenRequests(system.broker, outcome_of, most=1)
+        requests = OpenRequests(system.broker, outcome_of, most=lambda: 1)
         number = requests.start(NAME, "test/slow", b"", 5.0)
         await system.stop(ref)
         successor = system.spawn(second, name=NAME)
@@ -137,7 +137,7 @@ def test_every_request_ends_exactly_once(script: list[tuple[str, bool]]) -> None
             def fail(message: Message, context: Context) -> None:
                 raise ValueError
 
-            requests = OpenRequests(system.broker, outcome_of, most=100)
+            requests = OpenRequests(system.broker, outcome_of, most=lambda: 100)
             expected = set()
             for index, (kind, is_cancelled) in enumerate(script):
                 actor = {"pong": lambda message, context: b"", "fail": fail, "never": never}[kind]

@@ -1,4 +1,5 @@
 from ._block import BLOCK, LOGGING_INTERFACE
+from ._blocking import BlockingSystem
 from ._changes.granting import Granting, GrantReport
 from ._changes.reloading import ReloadReport, SettingChange
 from ._changes.swapping import SwapState
@@ -113,6 +114,7 @@ from .errors import (
     ManifestInvalid,
     ManifestProblem,
     MemoryTooSmall,
+    NeedsInCycle,
     NoCheckpoint,
     NoRecordedSource,
     NoSuchSetting,
@@ -155,6 +157,8 @@ from .errors import (
 )
 
 __all__ = (
+    "BlockingSystem",
+    "NeedsInCycle",
     "show_payload",
     "ExportUsers",
     "GateUnknown",

@@ -67,7 +67,12 @@ BLOCK = Block(
         Section(
             "logs", "airswasm.lifecycle:LogLimits", "Limits for components' logs.", reads="reload"
         ),
-        Section("updates", "airswasm.lifecycle:UpdateSettings", "What a new version has to pass."),
+        Section(
+            "updates",
+            "airswasm.lifecycle:UpdateSettings",
+            "What a new version has to pass.",
+            reads="reload",
+        ),
         Section(
             "replay",
             "airswasm.lifecycle:ReplaySettings",

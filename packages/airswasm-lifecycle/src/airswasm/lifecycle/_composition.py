@@ -417,6 +417,8 @@ class OpenHome:
             self.policy.limits.message_bytes, self._revive,
             lambda name, version: self._running.judge(name, version),
             self._dead_letters.id_for, recorded_if(recordings),
+            start_waiting=self._start_waiting,
+            needs_of=lambda name: self._running.needs_of(name),
         )  # fmt: skip
         self._calls = Calls(self._registry, self._hosting, self._actors, loader)
         self._data = DataKeeper(
@@ -467,8 +469,21 @@ class OpenHome:
         problems = gate_problems(settings, self.blocks.gates, file)
         if problems:
             raise ConfigurationInvalid(file, problems)
-        gates = find_gates(self.blocks, self.services)
-        return Gates(gates, settings, self.services.get(Meters))
+        found = find_gates(self.blocks, self.services)
+        gates = Gates(found, settings, self.services.get(Meters))
+
+        def prepare(settings: UpdateSettings) -> Callable[[], None]:
+            problems = gate_problems(settings, self.blocks.gates, file)
+            if problems:
+                raise ConfigurationInvalid(file, problems)
+
+            def apply() -> None:
+                gates.settings, self._data.checkpoints = settings, settings.checkpoints
+
+            return apply
+
+        self.services.get(LiveSettings).prepare(UpdateSettings, prepare)
+        return gates
 
     def _make_reporting(self, hosting: Hosting | None = None) -> Reporting:
         return Reporting(
@@ -498,6 +513,10 @@ class OpenHome:
         self.configuration = configuration
         self.services.add(Configuration, configuration)
         configuration.offer(self.services, self.blocks)
+
+    async def _start_waiting(self, name: str) -> None:
+        async with self._alone(name):
+            await self._running.start_waiting(name)
 
     async def _revive(self, name: str, cool_down: float) -> None:
         async with self._alone(name):

@@ -148,8 +148,13 @@ class Reporting:
             delivery=_delivery(name, manifest, self._durable()),
             timers=tuple(map(TimerInfo.of, self._timers(name))),
             held=tuple(map(str, excesses)),
+            needs={need: self._state_of(need) for need in record.active_version.needs},
             recording=self._recording(name),
         )
+
+    def _state_of(self, name: str) -> str:
+        record = self._registry.find(name)
+        return "not installed" if record is None else self.state(record)
 
     def status(self, record: ComponentRecord) -> ComponentStatus:
         """Return the state of one component."""

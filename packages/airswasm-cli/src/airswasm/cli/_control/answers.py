@@ -257,6 +257,7 @@ class PlanDocument:
         is_new_signer: Whether this key has not yet signed a package of this name.
         cosigners: The fingerprints of the keys that signed it beside that one.
         lookalikes: Names of other owners that its name is easily taken for.
+        absent_needs: What it needs and is not installed: it will wait for that.
         older_than: The newer version that was installed here before; empty if there is none.
         is_repair: Whether it only restores files that the disk lost.
         level: How much its origin decides: `trusted`, `source`, `development` or `unknown`.
@@ -289,6 +290,7 @@ class PlanDocument:
     is_new_signer: bool
     cosigners: tuple[str, ...]
     lookalikes: tuple[Lookalike, ...]
+    absent_needs: tuple[str, ...]
     older_than: str
     is_repair: bool
     level: str
@@ -326,6 +328,7 @@ def plan_document(plan: InstallPlan, kinds: Kinds, policy: HostPolicy) -> PlanDo
         is_new_signer=plan.is_new_signer,
         cosigners=plan.cosigners,
         lookalikes=plan.lookalikes,
+        absent_needs=plan.absent_needs,
         older_than=plan.older_than,
         is_repair=plan.is_repair,
         level=plan.level,

@@ -171,6 +171,7 @@ def decide(
     if not plan["needs_approval"]:
         with progress.paused():
             show_lookalikes(terminal, plan)
+            show_absent_needs(terminal, plan)
             _show_level(terminal, plan)
             show_withheld(terminal, plan)
         return choice
@@ -235,6 +236,7 @@ def show_plan(terminal: Terminal, plan: Document) -> None:
     first = ", for the first time" if plan.get("is_new_signer") and plan.get("signer") else ""
     terminal.say(f"  signed by    {signer[:16] if plan.get('signer') else signer}{first}")
     show_lookalikes(terminal, plan)
+    show_absent_needs(terminal, plan)
     if plan.get("older_than"):
         terminal.warn(
             f"{plan['version']} is older than {one_line(plan['older_than'])}, which was installed "
@@ -261,6 +263,14 @@ def show_plan(terminal: Terminal, plan: Document) -> None:
         _show_differences(terminal, items(plan.get("differences")))
     else:
         _show_terms(terminal, plan)
+
+
+def show_absent_needs(terminal: Terminal, plan: Document) -> None:
+    """Say what a package needs and is not installed."""
+    absent = texts(plan.get("absent_needs"))
+    if absent:
+        names = ", ".join(map(one_line, absent))
+        terminal.warn(f"it needs {names}, not installed: it starts once all that it needs is ready")
 
 
 def show_lookalikes(terminal: Terminal, plan: Document) -> None:

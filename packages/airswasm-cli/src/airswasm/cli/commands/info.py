@@ -67,6 +67,10 @@ def _fields(info: Document) -> list[tuple[str, str]]:
         ("accepts", shown_codecs(mapping(manifest.get("codecs")))),
         ("delivery", shown_delivery(mapping(info.get("delivery")))),
         ("supervision", shown_supervision(mapping(manifest.get("supervision")))),
+        *[
+            ("needs", one_line(f"{need}, {state}"))
+            for need, state in mapping(info.get("needs")).items()
+        ],
         ("stores", size(info.get("storage_bytes"))),
         *_waiting(info),
         *_recorded(info),

@@ -80,6 +80,7 @@ class Installing:
         if known is not None and await self._is_damaged(known, package):
             return plan_repair(package, known, self.kinds)
         self._refuse_signer(package)
+        absent = self.running.check_needs(name, package.manifest.component.needs)
         pin = self.trust.get(package.name)
         plan = await anyio.to_thread.run_sync(  # it compares patterns, which takes its time
             plan_install,
@@ -97,7 +98,9 @@ class Installing:
         found = await anyio.to_thread.run_sync(
             lambda: tuple(find_lookalikes(package.name, package.signer, owners))
         )
-        return replace(plan, lookalikes=found, older_than=self._older_than(package))
+        return replace(
+            plan, lookalikes=found, older_than=self._older_than(package), absent_needs=absent
+        )
 
     def _older_than(self, package: Package) -> str:
         """Return the newer version that this host has accepted under the package's name."""
@@ -153,6 +156,7 @@ class Installing:
             taken = self.registry.find(target)
             if taken is not None:
                 raise AlreadyInstalled(target, taken.active)
+            self.running.check_needs(target, package.manifest.component.needs)
         await self.loader.check(package, progress)
         many = f"{package.name} as {len(targets)} names"
         plan = replace(plan, name=many, older_than=self._older_than(package))

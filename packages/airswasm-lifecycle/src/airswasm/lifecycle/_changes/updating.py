@@ -102,6 +102,8 @@ class Updating:
             self.kinds,
             self.levels.of(package),
         )
+        absent = self.running.check_needs(name, package.manifest.component.needs)
+        plan = replace(plan, absent_needs=absent)
         self.ledger.check_threshold(package)
         await self.loader.check(package, progress)
         return plan
@@ -161,6 +163,7 @@ class Updating:
         return replace(plan, data=await plan_data(self.running, record, version))
 
     async def _plan_version(self, record: ComponentRecord, version: VersionRecord) -> InstallPlan:
+        self.running.check_needs(record.name, version.needs)
         manifest = await self.running.verified_manifest(record, version)
         wasm = await anyio.to_thread.run_sync(
             self.running.stored.artifacts.read, version.wasm_digest

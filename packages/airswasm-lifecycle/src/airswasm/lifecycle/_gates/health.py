@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airswasm.actor import ActorError, HealthCheckFailed
-from airswasm.runtime import GuestFault, Services
+from airswasm.runtime import GuestFault, LiveSettings, Services
 
 from .._packages.manifest import HealthSection
 from .._verdicts import Reason, Verdict
@@ -17,7 +17,7 @@ __all__ = ("HealthGate", "health_gate")
 _DEFAULT_TIMEOUT = HealthSection(interval=1.0).timeout
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HealthGate:
     """Calls `health.check` of the candidate; each call has the time that its manifest gives it.
 
@@ -26,6 +26,10 @@ class HealthGate:
     """
 
     checks: int
+
+    def hold_to(self, settings: UpdateSettings) -> None:
+        """Ask for so many checks from the next update on."""
+        self.checks = settings.health_checks
 
     async def judge(self, change: VersionChange) -> Verdict:
         """Return `blocked` at the first check that fails."""
@@ -54,4 +58,7 @@ class HealthGate:
 
 def health_gate(services: Services) -> HealthGate:
     """Set the gate up for a host."""
-    return HealthGate(services.get(UpdateSettings).health_checks)
+    gate = HealthGate(services.get(UpdateSettings).health_checks)
+    if services.has(LiveSettings):
+        services.get(LiveSettings).take(UpdateSettings, gate.hold_to)
+    return gate

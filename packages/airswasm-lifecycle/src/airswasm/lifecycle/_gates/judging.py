@@ -66,9 +66,9 @@ def gate_problems(
     ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Gates:
-    """The gates of one host."""
+    """The gates of one host; other settings hold from the next update on."""
 
     standing: tuple[_Standing, ...]
     settings: UpdateSettings

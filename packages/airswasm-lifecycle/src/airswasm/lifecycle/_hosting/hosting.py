@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -52,6 +52,7 @@ from .candidate import Candidate
 from .checks import Checks
 from .incarnations import Build, HostedActor, Maker, Recipe, reason_of, supervisor_spec
 from .loading import Loader, wasi_of
+from .ordering import NeedsOf, Start, Waiting, in_order, waited_for
 from .quarantine import Placeholder, Quarantine
 from .revivals import Revivals, Revive
 from .status import ComponentStatus
@@ -62,6 +63,8 @@ _STOPPING_AT_ONCE = 256
 _QUARANTINE_TIME = 1.0
 """Seconds to wait for the place of what was quarantined; an update in hand may take longer."""
 _SLICE = 0.001
+_CHECK_TIME = 5.0
+"""Seconds for the first health check of a component whose manifest asks for none."""
 _CLOSING_TIME = 60.0
 """Seconds within which all components together must stop."""
 Commit = Callable[[], Awaitable[None]]
@@ -83,6 +86,12 @@ class _Hosted:
     """Incarnations that are no restarts after a crash: updates, and the replaced ones."""
     last_error: str | None = None
     checks: Checks = field(default_factory=Checks)
+    has_settled: bool = False
+    """Whether it was well once, as what needs it asks before it starts."""
+
+
+async def _leave_waiting(_name: str) -> None:
+    """Do nothing, where no component needs another."""
 
 
 class Hosting:
@@ -104,6 +113,9 @@ class Hosting:
         judge: Judge,
         letter_for: Callable[[BaseException | None], str] = lambda _cause: "",
         build: Build = HostedActor,
+        *,
+        start_waiting: Start = _leave_waiting,
+        needs_of: NeedsOf = lambda _name: (),
     ) -> None:
         self._letter_for = letter_for
         self._build = build
@@ -124,6 +136,8 @@ class Hosting:
         self._killing: Counter[str] = Counter()
         """Names that an operator is killing: none of them may start."""
         self.revivals = Revivals(actors, revive)
+        self.held_back = Waiting(actors, start_waiting)
+        self._needs_of = needs_of
         self._held: dict[str, tuple[Excess, ...]] = {}
         self._recipes = WeakValueDictionary[tuple[str, str], Recipe]()
 
@@ -204,12 +218,15 @@ class Hosting:
     def state(self, name: str) -> str:
         """Return one word.
 
-        `starting`, `running`, `restarting`, `given up`, `failed`, `quarantined` or `stopped`.
+        `waiting` for what it needs, `starting`, `running`, `restarting`, `given up`, `failed`,
+        `quarantined` or `stopped`.
         """
         hosted = self._hosted.get(name)
         if self._quarantine.reason(name) is not None:
             return "quarantined"
         if hosted is None:
+            if name in self.held_back:
+                return "waiting"
             absent = "starting" if name in self._expected else "stopped"
             return "failed" if name in self._refused else absent
         if hosted.node.failure is not None:
@@ -236,6 +253,9 @@ class Hosting:
             error = self._quarantine.reason(record.name) or self._refused.get(record.name)
             return ComponentStatus(
                 record.name, record.active, state, last_error=error,
+                waits_for=tuple(
+                    f"{need} ({why})" for need, why in self.held_back.missing(record.name).items()
+                ),
                 held=held, revivals=revivals, revives_in=revives_in,
             )  # fmt: skip
         ref = hosted.ref
@@ -274,6 +294,16 @@ class Hosting:
             text = f"{len(self._expected):,} components have not started yet"
             yield Finding(Health.UNKNOWN, "host", text, is_unready=True)
         yield from self._quarantine
+        for name in self.held_back:
+            text = f"waits for {shown_needs(self.held_back.missing(name))}"
+            yield Finding(Health.DEGRADED, name, text, f"airswasm info {name}")
+        for name in list(self._hosted):
+            missing = {
+                need: self.state(need) for need in self._needs_of(name) if self._is_down(need)
+            }
+            if missing:
+                text = f"needs {shown_needs(missing)}"
+                yield Finding(Health.DEGRADED, name, text, f"airswasm info {name}")
         for name, reason in list(self._refused.items()):
             if name not in self._hosted and self._quarantine.reason(name) is None:
                 yield Finding(
@@ -286,6 +316,24 @@ class Hosting:
             if hosted.ref is not None and hosted.ref.holds_loop:
                 text = "it has held the event loop for too long, and runs on worker threads since"
                 yield Finding(Health.DEGRADED, name, text, f"airswasm profile {name}")
+
+    def _is_down(self, name: str) -> bool:
+        return self.state(name) in ("stopped", "failed", "given up", "quarantined", "waiting")
+
+    async def has_settled(self, name: str) -> bool:
+        """Return whether a component runs and was well once; ask it if that is not known."""
+        hosted = self._hosted.get(name)
+        if hosted is None or not self.is_running(name):
+            return False
+        actor = hosted.ref.actor if hosted.ref is not None else None
+        if not hosted.has_settled and isinstance(actor, HostedActor):
+            health = hosted.manifest.health
+            try:
+                await actor.check(timeout=health.timeout if health is not None else _CHECK_TIME)
+                hosted.has_settled = True
+            except (ActorError, GuestFault):
+                return False
+        return hosted.has_settled
 
     def note_held(self, name: str, held: tuple[Excess, ...]) -> None:
         """Record, and log, the numbers of a manifest that the policy does not allow."""
@@ -498,6 +546,7 @@ class Hosting:
         hosted = self._hosted.get(name)
         self.has_begun(name)
         self.revivals.cancel(name)
+        self.held_back.drop(name)
         self._held.pop(name, None)
         was_down = self.state(name) in ("failed", "given up", "quarantined")
         self._refused.pop(name, None)
@@ -722,6 +771,8 @@ class Hosting:
             if not is_placeholder:
                 self._log(name, "info", _how_it_came_up(event, hosted, restarts), event)
             hosted.restarts = restarts
+            if not is_placeholder:
+                self.held_back.note_ready(name)
         elif event.kind is EventKind.STOPPING and event.reason == "replaced":
             if name in self._evicting:
                 return  # what takes its place counts for itself
@@ -752,16 +803,33 @@ class Hosting:
         self._logs.write(name, level, text, source="supervisor", fields=fields)
 
     async def _stop_all(self) -> None:
-        waiting = reversed(list(self._hosted))
+        """Stop what needs others before those, and the rest side by side."""
+        order = in_order(self._hosted, self._needs_of)
+        users: dict[str, list[anyio.Event]] = {}
+        stopped: dict[str, anyio.Event] = {}
+        for name, needs in waited_for(order, self._needs_of).items():
+            stopped[name] = anyio.Event()
+            for need in needs:
+                users.setdefault(need, []).append(stopped[name])
+        waiting = reversed(order)
 
         async def stop_some() -> None:
             for name in waiting:
+                for event in users.get(name, ()):
+                    await event.wait()
                 await self.stop(name)
+                if name in stopped:
+                    stopped[name].set()
 
         with anyio.move_on_after(_CLOSING_TIME):
             async with anyio.create_task_group() as group:
                 for _ in range(min(_STOPPING_AT_ONCE, len(self._hosted))):
                     group.start_soon(stop_some)
+
+
+def shown_needs(missing: Mapping[str, str]) -> str:
+    """Return what a component needs, with the state of each, for people."""
+    return ", ".join(f"{need}, which is {state}" for need, state in missing.items())
 
 
 def _how_it_came_up(event: LifecycleEvent, hosted: _Hosted, restarts: int) -> str:

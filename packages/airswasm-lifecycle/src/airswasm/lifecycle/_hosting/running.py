@@ -6,7 +6,7 @@ and its signature are valid today.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -32,11 +32,12 @@ from .._registry.ledger import Decide, Ledger
 from .._registry.registry import ComponentRecord, Registry, VersionRecord
 from .._registry.stored_packages import StoredPackages
 from .._registry.tables import ComponentPolicies
-from ..errors import PackageUnsigned
+from ..errors import NeedsInCycle, PackageUnsigned
 from .candidate import Candidate
 from .data_keeper import DataKeeper
-from .hosting import Hosting
+from .hosting import Hosting, shown_needs
 from .incarnations import reason_of
+from .ordering import find_cycle, in_order, waited_for
 
 __all__ = ("Running",)
 
@@ -172,10 +173,14 @@ class Running:
         Args:
             alone: Excludes other changes of a name meanwhile.
         """
-        waiting = iter(self.hosting.expected)
+        order = in_order(self.hosting.expected, self.needs_of)
+        needs = waited_for(order, self.needs_of)
+        waiting = iter(order)
 
         async def start_some() -> None:
             for name in waiting:
+                for need in needs.get(name, ()):
+                    await self.hosting.wait_begun(need)
                 async with alone(name):
                     record = self.registry.find(name)
                     if record is not None and self.hosting.is_expected(name):
@@ -197,7 +202,7 @@ class Running:
             StartFailed, TooManyRunning, ArtifactCorrupt, SecurityError, EngineError: It cannot
                 start.
         """
-        if not self.is_online:
+        if not self.is_online or await self._must_wait(record):
             return
         try:
             if await self.data.put_back(record.name):
@@ -240,6 +245,59 @@ class Running:
                 if self.hosting.is_running(name):  # the record could not be written
                     await self.hosting.stop(name)
                 raise
+
+    def needs_of(self, name: str) -> tuple[str, ...]:
+        """Return the components that must be ready before one starts."""
+        record = self.registry.find(name)
+        return () if record is None else record.active_version.needs
+
+    def check_needs(self, name: str, needs: Sequence[str]) -> tuple[str, ...]:
+        """Check what a version of a component is going to need; return what is not installed.
+
+        Raises:
+            NeedsInCycle: It would need itself, over others.
+        """
+
+        def needs_then(each: str) -> Sequence[str]:
+            return needs if each == name else self.needs_of(each)
+
+        cycle = find_cycle(name, needs_then)
+        if cycle:
+            raise NeedsInCycle(name, cycle)
+        return tuple(need for need in needs if self.registry.find(need) is None)
+
+    async def _must_wait(self, record: ComponentRecord) -> bool:
+        """Let a component wait if something that it needs is not ready."""
+        needs = record.active_version.needs
+        if not needs:
+            return False
+        missing: dict[str, str] = {}
+        looks_again = False
+        for need in needs:
+            if await self.hosting.has_settled(need):
+                continue
+            runs = self.hosting.is_running(need)
+            looks_again = looks_again or runs
+            known = self.registry.find(need) is not None
+            state = "not well yet" if runs else self.hosting.state(need)
+            missing[need] = state if known else "not installed"
+        if not missing:
+            self.hosting.held_back.drop(record.name)
+            return False
+        if missing != self.hosting.held_back.missing(record.name):
+            text = f"waits for {shown_needs(missing)}"
+            self.logs.write(record.name, "warn", text, source="supervisor")
+        self.hosting.held_back.put(record.name, missing, looks_again=looks_again)
+        return True
+
+    async def start_waiting(self, name: str) -> None:
+        """Start a component that waited, if all that it needs is ready."""
+        record = self.registry.find(name)
+        is_wanted = record is not None and record.wanted == "running"
+        if record is None or not is_wanted or not self.hosting.is_stopped(name):
+            self.hosting.held_back.drop(name)
+        elif name in self.hosting.held_back:
+            await self._begin_or_tell(record)
 
     def _say_if_free(self, name: str) -> None:
         """Say in its log that a component may use everything."""

@@ -19,6 +19,8 @@ class ComponentStatus:
     """Seconds since this incarnation started; None if it does not run."""
     restarts: int = 0
     last_error: str | None = None
+    waits_for: tuple[str, ...] = ()
+    """What it needs and is not ready, each with its state, while it is `waiting`."""
     mailbox: int = 0
     """Messages that wait in the mailbox."""
     mailbox_bytes: int = 0

@@ -94,6 +94,12 @@ def _version(text: str) -> str:
     raise ValueError('a version is three numbers, such as "1.2.0" (semver.org)')
 
 
+def _needs(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("a component is named twice")
+    return names
+
+
 def _relative_path(text: str) -> str:
     reason = judge_path(text)
     if reason is None:
@@ -154,6 +160,7 @@ Interval = Annotated[float, AfterValidator(_at_least_a_millisecond), BeforeValid
 Count = Annotated[StrictInt, Field(ge=1, le=2**62)]
 Texts = Annotated[tuple[StrictStr, ...], BeforeValidator(_one_or_many)]
 Command = Annotated[Texts, AfterValidator(_command)]
+Needs = Annotated[tuple[ComponentName, ...], AfterValidator(_needs), BeforeValidator(_one_or_many)]
 Language = Literal["python", "c", "rust", "go", "javascript", "other"]
 Bytes = Annotated[Size, Field(ge=1)]
 
@@ -188,6 +195,8 @@ class ComponentSection:
     description: StrictStr = ""
     authors: Texts = ()
     license: StrictStr | None = None
+    needs: Needs = ()
+    """Components that must be ready before this one starts."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)

@@ -180,6 +180,8 @@ class ComponentInfo:
     """Its timers; none are shown where no host runs."""
     held: tuple[str, ...] = ()
     """The numbers of its manifest that the host's policy does not allow, with what holds."""
+    needs: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The components that must be ready before it starts, each with its state."""
     recording: RecordingInfo | None = None
     """Its recorded messages; None where it has none and none are recorded."""
     verdicts: tuple[GateVerdict, ...] = ()

@@ -514,4 +514,5 @@ def version_of(package: Package, installed_at: float) -> VersionRecord:
         installed_at=installed_at,
         source=package.recorded_source,
         pin=package.pin,
+        needs=package.manifest.component.needs,
     )

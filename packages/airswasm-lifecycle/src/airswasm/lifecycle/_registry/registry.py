@@ -86,6 +86,8 @@ class VersionRecord:
     """The version whose `migrate` made the data what this one works on; empty for none."""
     is_swapped: bool = False
     """Whether it is a development build that was swapped in."""
+    needs: tuple[str, ...] = ()
+    """Components that must be ready before it starts, as in the manifest."""
 
     def to_document(self) -> dict[str, object]:
         """Return the version in its stored form; it has only those later fields that are set."""
@@ -112,6 +114,8 @@ class VersionRecord:
             document["data_format"] = self.data_format
         if self.is_swapped:
             document["swapped"] = True
+        if self.needs:
+            document["needs"] = list(self.needs)
         return document
 
 
@@ -311,6 +315,7 @@ def _read_version(document: Mapping[str, object]) -> VersionRecord:
         checkpoint=DataCheckpoint.from_document(document.get("checkpoint")),
         data_format=str(document.get("data_format", "")),
         is_swapped=document.get("swapped") is True,
+        needs=tuple(cast("list[str]", document.get("needs", []))),
     )
 
 

@@ -27,6 +27,7 @@ from ._packages import (
     LimitAbovePolicy,
     ManifestInvalid,
     MemoryTooSmall,
+    NeedsInCycle,
     OwnerChanged,
     PackageInvalid,
     PackageUnsigned,
@@ -82,6 +83,7 @@ from ._versions import (
 
 __all__ = (
     "SwapRefused",
+    "NeedsInCycle",
     "ArgumentUnfit",
     "SettingsGiven",
     "AlreadyInstalled",

@@ -15,6 +15,7 @@ __all__ = (
     "LimitAbovePolicy",
     "ManifestInvalid",
     "MemoryTooSmall",
+    "NeedsInCycle",
     "OwnerChanged",
     "PackageInvalid",
     "PackageUnsigned",
@@ -262,3 +263,25 @@ class ArtifactsDamaged(LifecycleError):
     def __init__(self, damaged: int, files: int) -> None:
         self.damaged, self.files = damaged, files
         super().__init__(f"{damaged:,} of {files:,} stored files are missing or changed")
+
+
+class NeedsInCycle(LifecycleError):
+    """A component would need itself, over what it needs.
+
+    Attributes:
+        name: The component.
+        cycle: The way from it back to it.
+    """
+
+    explanation = ErrorCode(
+        "E0382",
+        "needs in a circle",
+        "Each component starts after those that it needs, so none of a circle could ever start. "
+        "Nothing was changed.",
+        "take one of the names out of `needs` under [component] in its Component.toml",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, name: str, cycle: Sequence[str]) -> None:
+        self.name, self.cycle = name, tuple(cycle)
+        super().__init__(f"{name} would need itself: {' -> '.join(self.cycle)}")
