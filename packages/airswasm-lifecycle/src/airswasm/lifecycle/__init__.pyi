@@ -76,6 +76,7 @@ from ._sources.locking import (
 )
 from ._sources.settings import SourceSettings
 from ._sources.source import Arrived, Fetched, PackageSource
+from ._sources.trees import FetchedTree, TreeFile, TreeSource
 from ._system import System
 from ._toml.documents import read_toml_text
 from ._trial.comparing import show_payload
@@ -224,6 +225,9 @@ __all__ = (
     "SourceSettings",
     "Arrived",
     "Fetched",
+    "FetchedTree",
+    "TreeFile",
+    "TreeSource",
     "PackageSource",
     "AccessReport",
     "LearningRefused",

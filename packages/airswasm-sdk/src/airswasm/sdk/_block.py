@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from airswasm.wit import Block, Check
+from airswasm.wit import Block, Check, Section
 
 __all__ = ("BLOCK",)
 
 BLOCK = Block(
     name="sdk",
     summary="Write, build and test components.",
+    sections=(
+        Section(
+            "build",
+            "airswasm.sdk:BuildLimits",
+            "Bounds for builds from source (`--build`).",
+            reads="use",
+        ),
+    ),
     errors=("airswasm.sdk.errors",),
-    checks=(Check("tools", "airswasm.sdk._checks:check_tools"),),
+    checks=(
+        Check("tools", "airswasm.sdk._checks:check_tools"),
+        Check("builds", "airswasm.sdk._checks:check_builds"),
+    ),
 )

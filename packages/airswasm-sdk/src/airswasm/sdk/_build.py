@@ -13,12 +13,14 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from airswasm.lifecycle import MANIFEST_NAME, Manifest
 from airswasm.security import Kinds
 from airswasm.wit import Blocks, ContractReport, check_component
 
+from ._confinement import Confinement
 from ._tool import run_tool
 from ._toolchain import BuildPlan, Step, toolchain_of
 from ._wit_deps import add_wit_packages
@@ -30,7 +32,10 @@ from .errors import (
     NotAProject,
 )
 
-__all__ = ("Artifact", "BuildProgress", "build_project")
+__all__ = ("Artifact", "BuildProgress", "build_project", "steps_of")
+
+_LOOK = 0.5
+"""Seconds between two looks at the size of a confined build."""
 
 _LANGUAGES = ("python", "c")
 
@@ -80,6 +85,7 @@ def build_project(
     progress: Callable[[BuildProgress], None] | None = None,
     *,
     timeout: float = 600.0,
+    confinement: Confinement | None = None,
 ) -> Artifact:
     """Build the component of a project at the path that `[build] artifact` names.
 
@@ -87,6 +93,7 @@ def build_project(
         folder: The project's folder, with its Component.toml.
         progress: Called with each step, and during it.
         timeout: Seconds that one step may take.
+        confinement: Confines the tools to a folder that the project lies in.
 
     Raises:
         ManifestInvalid: Component.toml is wrong; the error lists every problem.
@@ -114,7 +121,9 @@ def build_project(
         plan = BuildPlan(
             folder.resolve(), Path(scratch).resolve() / "component.wasm", Path(scratch).resolve()
         )
-        report = _run_all(manifest, plan, target, progress or _silent, timeout, blocks)
+        run = partial(_run_step, progress=progress or _silent, timeout=timeout, plan=plan,
+                      confinement=confinement)  # fmt: skip
+        report = _run_all(manifest, plan, target, progress or _silent, blocks, run)
         if plan.output.is_file():
             plan.output.replace(target)
         _keep_bindings(plan)
@@ -141,14 +150,14 @@ def _run_all(
     plan: BuildPlan,
     target: Path,
     progress: Callable[[BuildProgress], None],
-    timeout: float,
     blocks: Blocks,
+    run: Callable[[Step, int, int], None],
 ) -> ContractReport:
-    steps = _steps(manifest, plan)
+    steps = steps_of(manifest, plan)
     for number, step in enumerate(steps, start=1):
-        _run_step(step, number, len(steps) + 1, plan, progress, timeout)
+        run(step, number, len(steps) + 1)
     produced = plan.output if plan.output.is_file() else target
-    if not produced.is_file():
+    if not produced.is_file() or not produced.resolve().is_relative_to(plan.folder):
         raise ArtifactMissing(target)
     progress(BuildProgress("check", len(steps) + 1, len(steps) + 1, 0.0))
     offered = {*blocks.interfaces, *blocks.contract.host_interfaces}
@@ -157,7 +166,12 @@ def _run_all(
     return report
 
 
-def _steps(manifest: Manifest, plan: BuildPlan) -> Sequence[Step]:
+def steps_of(manifest: Manifest, plan: BuildPlan) -> Sequence[Step]:
+    """Return the commands of a build, in order.
+
+    Raises:
+        LanguageNotSupported, ToolMissing, NotAProject: There is no way to build it here.
+    """
     command = manifest.build.command
     if command:
         words = tuple(shlex.split(command[0])) if len(command) == 1 else command
@@ -172,17 +186,27 @@ def _run_step(
     step: Step,
     number: int,
     steps: int,
+    *,
     plan: BuildPlan,
     progress: Callable[[BuildProgress], None],
     timeout: float,
+    confinement: Confinement | None,
 ) -> None:
     command = shlex.join(step.arguments)
+    looked_at = 0.0
 
     def tick(seconds: float) -> None:
+        nonlocal looked_at
         progress(BuildProgress(step.title, number, steps, seconds, command))
+        if confinement is not None and seconds - looked_at > _LOOK:
+            confinement.check_size()
+            looked_at = seconds
 
+    arguments: Sequence[str] = step.arguments
+    if confinement is not None:
+        arguments, timeout = confinement.command(arguments), confinement.limits.seconds
     try:
-        ended = run_tool(step.tool, step.arguments, folder=plan.folder, timeout=timeout, tick=tick)
+        ended = run_tool(step.tool, arguments, folder=plan.folder, timeout=timeout, tick=tick)
     except OSError as error:
         raise BuildFailed(step.tool, 127, (), f"{step.arguments[0]}: {error.strerror}") from error
     if ended.exit_code != 0:

@@ -8,9 +8,24 @@ from pathlib import Path
 
 from airswasm.wit import Finding
 
-__all__ = ("check_tools",)
+__all__ = ("check_builds", "check_tools")
 
 _TOOLS = (("python", "componentize-py"), ("c", "ziglang"))
+
+
+def check_builds(home: Path, *, quick: bool) -> Iterator[Finding]:
+    """Try whether a build from source can be confined."""
+    del home
+    if quick:
+        return
+    from ._confinement import explain_missing, missing_protections
+
+    missing = missing_protections()
+    if missing:
+        text = f"builds from source are refused, because {explain_missing(missing)}"
+        yield Finding("builds", "note", f"{text}; to allow them: build.unconfined")
+    else:
+        yield Finding("builds", "ok", "builds from source are confined: files, network, processes")
 
 
 def check_tools(home: Path, *, quick: bool) -> Iterator[Finding]:

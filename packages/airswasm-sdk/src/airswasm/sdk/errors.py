@@ -19,7 +19,9 @@ __all__ = (
     "ArtifactInTheWay",
     "ArtifactMissing",
     "BuildFailed",
+    "BuildNotConfined",
     "BuildTimedOut",
+    "BuildTooLarge",
     "ComponentRefused",
     "FolderNotEmpty",
     "InvalidProjectName",
@@ -174,7 +176,8 @@ class ToolMissing(SdkError):
 
     Attributes:
         tool: The tool's name.
-        install_command: The command that installs it into this Python environment.
+        install_command: The command that installs it into this Python environment; empty if that
+            is not known.
     """
 
     explanation = ErrorCode(
@@ -186,10 +189,12 @@ class ToolMissing(SdkError):
 
     code = "E0910"
 
-    def __init__(self, tool: str, install_command: str, *, needed_for: str) -> None:
+    def __init__(self, tool: str, install_command: str = "", *, needed_for: str) -> None:
         super().__init__(
             f"{tool} is not installed, and building {needed_for} needs it",
-            hint=f"install it with: {install_command}",
+            hint=f"install it with: {install_command}"
+            if install_command
+            else f"install {tool}, and put it on PATH",
         )
         self.tool = tool
         self.install_command = install_command
@@ -250,6 +255,54 @@ class BuildTimedOut(SdkError):
         )
         self.tool = tool
         self.seconds = seconds
+
+
+class BuildTooLarge(SdkError):
+    """A build wrote more than it may, and was killed with its children."""
+
+    explanation = ErrorCode(
+        "E0915",
+        "build too large",
+        "A build from source wrote more than a build may, into its folder or as its output.",
+        "build it in a folder of your own with `airswasm build`, if you trust it",
+    )
+
+    code = "E0915"
+
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__(
+            f"the build wrote more than {most_bytes:,} bytes and was stopped",
+            hint="build it in a folder of your own with `airswasm build`, if you trust it",
+        )
+        self.most_bytes = most_bytes
+
+
+class BuildNotConfined(SdkError):
+    """This platform cannot confine a build from source.
+
+    Attributes:
+        missing: The protections that it lacks: `files`, `network`, `processes`.
+    """
+
+    explanation = ErrorCode(
+        "E0916",
+        "build not confined",
+        "A build from source runs programs of a stranger, and this platform cannot confine them.",
+        "build it yourself with `airswasm build`, or allow it: `airswasm config set "
+        "build.unconfined true`",
+        ExitStatus.REFUSED,
+    )
+
+    code = "E0916"
+
+    def __init__(self, missing: Sequence[str], meaning: str) -> None:
+        super().__init__(
+            f"this machine cannot confine a build: {meaning}",
+            hint="build it yourself with `airswasm build`, or allow it: `airswasm config set "
+            "build.unconfined true`",
+        )
+        self.missing = tuple(missing)
+        self.meaning = meaning
 
 
 class ArtifactMissing(SdkError):

@@ -14,7 +14,7 @@ from .._session.terminal import Progress
 if TYPE_CHECKING:
     from airswasm.sdk import Artifact, BuildProgress
 
-__all__ = ("app",)
+__all__ = ("app", "follow")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -43,7 +43,7 @@ def build(
 
     terminal = session.terminal
     with terminal.progress("build") as line:
-        artifact = build_project(folder, _follow(session, line), timeout=timeout)
+        artifact = build_project(folder, follow(session, line), timeout=timeout)
     if terminal.as_json:
         terminal.document("build/1", _document(artifact))
         return
@@ -54,7 +54,8 @@ def build(
     terminal.say("next: airswasm sign")
 
 
-def _follow(session: Session, line: Progress) -> Callable[[BuildProgress], None]:
+def follow(session: Session, line: Progress) -> Callable[[BuildProgress], None]:
+    """Return what shows the progress of a build in a line."""
     shown: set[int] = set()
 
     def progress(now: BuildProgress) -> None:

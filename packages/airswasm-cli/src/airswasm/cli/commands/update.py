@@ -9,6 +9,7 @@ import typer
 from .._session.session import Session, verb
 from ._deciding import DENY, GRANT, GrantOptions
 from ._gates import OverrideGates, Why
+from ._source_build import BuildOption, SignOption, build_package, build_request
 
 __all__ = ("app",)
 
@@ -26,6 +27,8 @@ def update(
             help="A source as for install, or a component, whose recorded source is asked again.",
         ),
     ],
+    build: BuildOption = False,
+    sign: SignOption = None,
     grant: Annotated[list[str] | None, GRANT] = None,
     deny: Annotated[list[str] | None, DENY] = None,
     override: OverrideGates = None,
@@ -43,7 +46,7 @@ def update(
     another setting; the question is the difference. What was denied or narrowed
     before stays so. The same key must have signed it, with a higher sequence. A
     component in the place of the source has the source of its active version asked
-    again; a folder of that name has precedence.
+    again; a folder of that name has precedence. --build and --sign are as for install.
 
     \b
     Example:
@@ -61,10 +64,12 @@ def update(
     options = GrantOptions(grant or (), deny or ())
     overrides = overrides_of(override, reason)
 
+    request = build_request(build, sign)
     source = source_of_update(session, package)
+    built = None if request is None else build_package(session, source, request)
 
     async def work() -> None:
-        fetched = await fetch(session, source)
+        fetched = built or await fetch(session, source)
         async with open_host(session, "update", "change") as host:
             if dry_run:
                 await preview(session, host, fetched, "update")

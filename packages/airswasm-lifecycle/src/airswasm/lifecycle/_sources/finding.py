@@ -23,6 +23,7 @@ from ..errors import ExtraMissing, SourceRefused, SourceTooLarge, SourceUnknown
 from .local import STDIN, PathSource
 from .settings import SourceSettings
 from .source import Arrived, Fetched, PackageSource
+from .trees import FetchedTree, TreeSource, check_tree
 
 __all__ = ("GROUP", "Sources", "kind_of")
 
@@ -109,6 +110,33 @@ class Sources:
             raise SourceTooLarge(
                 shown, "sources.timeout", f"{self._settings.timeout:g} s"
             ) from None
+
+    async def fetch_tree(self, source: str, arrived: Arrived = lambda _bytes: None) -> FetchedTree:
+        """Return the files of a project, to build it.
+
+        Args:
+            source: A text.
+            arrived: Told how many bytes have arrived.
+
+        Raises:
+            LifecycleError: They cannot be had. No text of the error holds a secret.
+        """
+        found = self._find(source)
+        shown = found.canonical(source)
+        if not isinstance(found, TreeSource):
+            raise SourceRefused(
+                shown, "it gives packages, and no sources to build",
+                hint="build a folder, a git repository, or a zip file of an https server",
+            )  # fmt: skip
+        try:
+            with anyio.fail_after(self._settings.timeout):
+                tree = await found.fetch_tree(source, arrived)
+        except TimeoutError:
+            raise SourceTooLarge(
+                shown, "sources.timeout", f"{self._settings.timeout:g} s"
+            ) from None
+        check_tree(tree.files, tree.source, self._settings.most_bytes)
+        return tree
 
     def _find(self, text: str) -> PackageSource:
         if len(text) > _LONGEST or "\0" in text:

@@ -13,11 +13,11 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import anyio
 import anyio.abc
@@ -43,16 +43,19 @@ from .dialing import Dialer
 from .gate import Gate
 from .settings import SourceSettings
 from .source import Arrived, Fetched
+from .trees import FetchedTree, TreeFile
 from .urls import Login, Url, check_text, read_authority, read_url
 from .web import Web, basic
 
 __all__ = ("GitSource",)
 
+T = TypeVar("T")
 _REF = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,254}")
 _SSH = 22
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _LIMITS = ArchiveLimits()
 _LINE_BYTES = 64 * 1024
+_LIST_BYTES = 8 * 2**20
 _MEMORY_BYTES = 1024 * 2**20
 _LFS = b"version https://git-lfs.github.com/spec"
 _KEPT = (
@@ -134,38 +137,75 @@ class GitSource:
         if repository.scheme == "ssh":  # after that, its key says who it is
             await self._dialer.addresses(source, *repository.host)
         async with _temporary_folder() as folder:
+
+            async def read(child: _Child) -> dict[str, bytes]:
+                return await _package_files(child, repository, source)
+
             if repository.url is None:
                 request = await self._request(repository, folder, "")
-                commit, files = await self._fetched(repository, request, arrived)
+                commit, files = await self._fetched(repository, request, arrived, read)
             else:
                 commit, files = await self._through_gate(
-                    repository, repository.url, folder, arrived
+                    repository, repository.url, folder, arrived, read
                 )
         content = await anyio.to_thread.run_sync(lambda: write_archive(files, is_compressed=False))
         place = "" if await self._has_moved(repository) else repository.place
         return Fetched(content, source, commit, place)
 
+    async def fetch_tree(self, text: str, arrived: Arrived) -> FetchedTree:
+        """See `TreeSource`; all files of the commit below the folder."""
+        repository = _read(text)
+        source = str(repository)
+        if repository.scheme == "ssh":
+            await self._dialer.addresses(source, *repository.host)
+        async with _temporary_folder() as folder:
+            return await self._tree(repository, folder, arrived)
+
+    async def _tree(self, repository: _Repository, folder: str, arrived: Arrived) -> FetchedTree:
+        source, most = str(repository), self._settings.most_bytes
+
+        async def read(child: _Child) -> Mapping[str, TreeFile]:
+            return await _tree_files(child, repository, source, most)
+
+        if repository.url is None:
+            request = await self._request(repository, folder, "")
+            commit, files = await self._fetched(repository, request, arrived, read)
+        else:
+            commit, files = await self._through_gate(
+                repository, repository.url, folder, arrived, read
+            )
+        return FetchedTree(files, source, commit)
+
     async def _through_gate(
-        self, repository: _Repository, url: Url, folder: str, arrived: Arrived
-    ) -> tuple[str, dict[str, bytes]]:
+        self,
+        repository: _Repository,
+        url: Url,
+        folder: str,
+        arrived: Arrived,
+        read: Callable[[_Child], Awaitable[T]],
+    ) -> tuple[str, T]:
         scope = anyio.CancelScope()
         gate = Gate(str(repository), url, self._dialer, self._settings.most_bytes, scope.cancel)
-        found: tuple[str, dict[str, bytes]] | None = None
+        found: tuple[str, T] | None = None
         async with gate.open() as proxy:
             request = await self._request(repository, folder, proxy)
             with scope:
-                found = await self._fetched(repository, request, arrived)
+                found = await self._fetched(repository, request, arrived, read)
         if gate.failure is not None or found is None:
             raise gate.failure or SourceFailed(str(repository), "it was not fetched")
         return found
 
     async def _fetched(
-        self, repository: _Repository, request: Mapping[str, object], arrived: Arrived
-    ) -> tuple[str, dict[str, bytes]]:
+        self,
+        repository: _Repository,
+        request: Mapping[str, object],
+        arrived: Arrived,
+        read: Callable[[_Child], Awaitable[T]],
+    ) -> tuple[str, T]:
         source = str(repository)
         async with _started(str(request["folder"]), request) as child:
             commit = await child.commit(source, arrived, self._settings.most_bytes)
-            return commit, await _package_files(child, repository, source)
+            return commit, await read(child)
 
     async def _has_moved(self, repository: _Repository) -> bool:
         """Return whether a server sends elsewhere for a repository, or cannot be asked.
@@ -252,9 +292,23 @@ class _Child:
             )  # fmt: skip
         return content
 
-    async def _next(self, source: str) -> Mapping[str, object]:
+    async def tree(self, source: str, folder: str) -> Mapping[str, bool]:
+        """Return the paths of all files below a folder, and whether each is executable."""
+        assert self.process.stdin is not None
         try:
-            line = await self.lines.receive_until(b"\n", _LINE_BYTES)
+            await self.process.stdin.send(json.dumps({"tree": folder}).encode() + b"\n")
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+            raise await self._ended(source) from None
+        answer = await self._next(source, _LIST_BYTES)
+        if "refused" in answer:
+            raise SourceRefused(
+                source, str(answer["refused"]), hint="a project is made of plain files and folders"
+            )
+        return dict(cast("Iterable[tuple[str, bool]]", answer["files"]))
+
+    async def _next(self, source: str, most_bytes: int = _LINE_BYTES) -> Mapping[str, object]:
+        try:
+            line = await self.lines.receive_until(b"\n", most_bytes)
         except (anyio.IncompleteRead, anyio.EndOfStream, anyio.BrokenResourceError):
             raise await self._ended(source) from None
         return cast("Mapping[str, object]", json.loads(line))
@@ -298,6 +352,25 @@ async def _package_files(child: _Child, repository: _Repository, source: str) ->
             total += len(content)
         if total > _LIMITS.total_bytes or len(files) > _LIMITS.members:
             raise SourceTooLarge(source, "a package", f"{_LIMITS.total_bytes:,} bytes")
+    return files
+
+
+async def _tree_files(
+    child: _Child, repository: _Repository, source: str, most_bytes: int
+) -> Mapping[str, TreeFile]:
+    prefix = f"{repository.folder}/" if repository.folder else ""
+    files: dict[str, TreeFile] = {}
+    total = 0
+    for name, is_executable in (await child.tree(source, repository.folder)).items():
+        problem = judge_path(name)
+        if problem:
+            raise PackageInvalid(source, problem, member=name)
+        content = await child.read(source, prefix + name)
+        if content is not None:
+            files[name] = TreeFile(content, is_executable)
+            total += len(content)
+        if total > most_bytes:
+            raise SourceTooLarge(source, "sources.most_bytes", f"{most_bytes:,} bytes")
     return files
 
 

@@ -6,7 +6,8 @@ before the first byte arrives. It reads no configuration of the user (a `url.ins
 would lead elsewhere), and nothing is checked out: no hook, filter or submodule has a part in it.
 
 The first line of standard input is the request; then each line is a path, and the answer to each
-is a line of JSON, with the bytes of the file after it.
+is a line of JSON, with the bytes of the file after it. `{"tree": folder}` in the place of a path is
+answered with the paths of all files below a folder.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _EVERYTHING = ("+refs/heads/*:refs/airswasm/heads/*", "+refs/tags/*:refs/airswas
 _MOST_OBJECTS = 2_000_000
 _ID_DIGITS = 40
 _TREE, _LINK, _SUBMODULE = 0o040000, 0o120000, 0o160000
+_EXECUTABLE, _MOST_FILES = 0o100755, 10_000
 _MODES = {_LINK: "is a symbolic link", _SUBMODULE: "is a submodule"}
 _DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
@@ -53,7 +55,11 @@ def main(lines: IO[bytes] = sys.stdin.buffer, answers: IO[bytes] = sys.stdout.bu
         _say(answers, commit=str(commit.id))
         most = int(request["most_file_bytes"])
         while True:
-            _answer(repository, commit, json.loads(paths.get()), most, answers)
+            asked = json.loads(paths.get())
+            if isinstance(asked, str):
+                _answer(repository, commit, asked, most, answers)
+            else:
+                _list(commit, str(asked["tree"]), answers)
     except _Refused as error:
         _say(answers, failed=error.kind, reason=error.reason)
     except MemoryError:
@@ -254,6 +260,30 @@ def _answer(
         answers.flush()
     else:
         _say(answers, **found)
+
+
+def _list(commit: pygit2.Commit, folder: str, answers: IO[bytes]) -> None:
+    """Send the paths of all files below a folder, or why there are none."""
+    tree: Any = commit.tree
+    for part in folder.split("/") if folder else ():
+        tree = _entry(tree, part)
+        if tree is None or tree.filemode != _TREE:
+            _say(answers, refused="is no folder of this commit")
+            return
+    found: list[tuple[str, bool]] = []
+    waiting = [("", tree)]
+    while waiting:
+        prefix, each = waiting.pop()
+        for entry in each:
+            path = f"{prefix}{entry.name}"
+            if entry.filemode == _TREE:
+                waiting.append((f"{path}/", entry))
+            elif entry.filemode not in _MODES:  # what a link leads to is no part of it
+                found.append((path, entry.filemode == _EXECUTABLE))
+        if len(found) + len(waiting) > _MOST_FILES:
+            _say(answers, refused=f"has more than {_MOST_FILES:,} files")
+            return
+    _say(answers, files=found)
 
 
 def _find(

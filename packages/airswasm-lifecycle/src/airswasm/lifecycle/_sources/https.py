@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
+import anyio.to_thread
 from airswasm.security import network_source
 
 from ..errors import SourceChanged, SourceFailed, SourceUnknown
@@ -13,6 +14,7 @@ from .credentials import netrc_login
 from .dialing import Dialer
 from .settings import SourceSettings
 from .source import Arrived, Fetched
+from .trees import FetchedTree, read_zip
 from .urls import Login, Url, read_url
 from .web import Web, basic
 
@@ -59,6 +61,13 @@ class UrlSource:
         if pin and found != pin:
             raise SourceChanged(source, f"sha256 {pin}", f"sha256 {found}")
         return Fetched(answer.body, source, f"sha256:{found}", _place(answer.hops))
+
+    async def fetch_tree(self, text: str, arrived: Arrived) -> FetchedTree:
+        """See `TreeSource`; a zip file."""
+        fetched = await self.fetch(text, arrived)
+        most = self._settings.most_bytes
+        files = await anyio.to_thread.run_sync(read_zip, fetched.content, fetched.source, most)
+        return FetchedTree(files, fetched.source, fetched.pin)
 
 
 def check_status(status: int, url: Url, source: str, *, has_login: bool, place: str = "") -> None:

@@ -15,10 +15,10 @@ from .._packages.package import archive_of
 from ..errors import PackageInvalid, SourceTooLarge
 from .settings import SourceSettings
 from .source import Arrived, Fetched
+from .trees import STDIN, FetchedTree, read_folder
 
 __all__ = ("STDIN", "PathSource")
 
-STDIN = "-"
 _PIECE = 2**20
 
 
@@ -51,6 +51,12 @@ class PathSource:
         arrived(len(content))
         place = "" if text == STDIN else await anyio.to_thread.run_sync(_place, text, content)
         return Fetched(content, self.canonical(text), place=place)
+
+    async def fetch_tree(self, text: str, arrived: Arrived) -> FetchedTree:
+        """See `TreeSource`; the folder of a project."""
+        files = await anyio.to_thread.run_sync(read_folder, text, self._settings.most_bytes)
+        arrived(sum(len(each.content) for each in files.values()))
+        return FetchedTree(files, self.canonical(text))
 
     def _read(self, path: Path) -> bytes:
         limits = ArchiveLimits(total_bytes=self._settings.most_bytes)

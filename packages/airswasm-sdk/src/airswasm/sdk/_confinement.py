@@ -1,0 +1,200 @@
+"""Run the tools of a stranger's build so that they reach nothing but their own folder.
+
+A build runs a program that its package names. So it runs in processes of its own, which see the
+toolchain and the project, write to the project's copy, and make no socket; they are bounded in
+processor time, memory, file size and wall-clock time, and end together. What a platform cannot
+enforce is named (`missing_protections`), so that a person decides about it.
+
+Limits of memory are for each process: the engines inside of some tools reserve address space by the
+gigabyte, so that only what is written counts.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from airswasm.runtime import find_interpreter
+from airswasm.wit import c_header_folder, guest_folder, wit_folder
+
+from . import _confined_child
+from .errors import BuildTooLarge
+
+__all__ = ("BuildLimits", "Confinement", "explain_missing", "find_program", "missing_protections")
+
+_SYSTEM = (
+    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/nix/store",
+    "/proc/self", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/sys",
+    "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives",
+    "/etc/localtime", "/sys/devices/system/cpu",
+)  # fmt: skip
+_TOOLS = (".cargo/bin", ".rustup", "go/bin", ".pyenv/versions", ".pyenv/shims")
+"""Below the user's folder: toolchains, and nothing that holds a secret."""
+_KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "SOURCE_DATE_EPOCH")
+_MEANINGS = {
+    "files": "it can read what you can, and write where you can",
+    "network": "it can reach the network",
+    "processes": "it can leave processes behind",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BuildLimits:
+    """`[build]`: what one step of a build from source may take.
+
+    Attributes:
+        seconds: Wall-clock time.
+        processor_seconds: Processor time of each process.
+        memory_bytes: Written memory of each process.
+        output_bytes: Bytes of everything in the build's folder, and of one file.
+        processes: Processes at once, where the platform counts them for the build alone.
+        unconfined: Whether a build may run where the platform lacks a protection; see `airswasm
+            doctor`.
+    """
+
+    seconds: float = 600.0
+    processor_seconds: int = 600
+    memory_bytes: int = 4 * 2**30
+    output_bytes: int = 2**30
+    processes: int = 512
+    unconfined: bool = False
+
+    def __post_init__(self) -> None:
+        numbers = ("seconds", "processor_seconds", "memory_bytes", "output_bytes", "processes")
+        for name in numbers:
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be more than 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement:
+    """Confines the steps of one build to a folder.
+
+    Attributes:
+        folder: The folder: the project's copy, a home and a folder for temporary files are in it.
+        limits: What a step may take.
+        waived: The protections that a person does without; see `missing_protections`.
+    """
+
+    folder: Path
+    limits: BuildLimits = BuildLimits()
+    waived: tuple[str, ...] = ()
+
+    def command(self, arguments: Sequence[str]) -> list[str]:
+        """Return the command line that runs another one confined."""
+        limits = self.limits
+        bounds = {
+            "CPU": limits.processor_seconds,
+            "DATA": limits.memory_bytes,
+            "FSIZE": limits.output_bytes,
+            "CORE": 0,
+        }
+        if "processes" not in missing_protections():
+            bounds["NPROC"] = limits.processes
+        request = {
+            "command": [find_program(arguments[0]) or arguments[0], *arguments[1:]],
+            "environment": self._environment(),
+            "read": _readable_paths(),
+            "write": [str(self.folder)],
+            "limits": bounds,
+            "waived": self.waived,
+        }
+        return [*_starter(), json.dumps(request)]
+
+    def check_size(self) -> None:
+        """Check that everything in the folder is not more than allowed.
+
+        Raises:
+            BuildTooLarge: It is.
+        """
+        total = 0
+        for where, _, names in os.walk(self.folder):
+            for name in names:
+                try:
+                    total += os.lstat(os.path.join(where, name)).st_size  # noqa: PTH118 - many
+                except OSError:
+                    continue
+                if total > self.limits.output_bytes:
+                    raise BuildTooLarge(self.limits.output_bytes)
+
+    def _environment(self) -> dict[str, str]:
+        home, temporary = self.folder / "home", self.folder / "tmp"
+        for each in (home, temporary):
+            each.mkdir(exist_ok=True)
+        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        rustup = {"RUSTUP_HOME": str(Path("~/.rustup").expanduser())}
+        own = {
+            "HOME": str(home), "TMPDIR": str(temporary), "TEMP": str(temporary),
+            "PYTHONIOENCODING": "utf-8", "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1",
+            "RUST_BACKTRACE": "0", "CARGO_NET_OFFLINE": "true",
+        }  # fmt: skip
+        return {**kept, **(rustup if Path(rustup["RUSTUP_HOME"]).is_dir() else {}), **own}
+
+
+def explain_missing(missing: Sequence[str]) -> str:
+    """Say what a build can do where protections are missing; empty where none is."""
+    return "; ".join(_MEANINGS[each] for each in missing)
+
+
+@functools.cache
+def missing_protections() -> tuple[str, ...]:
+    """Return the protections that this platform does not give: `files`, `network`, `processes`.
+
+    They are tried out, once for each process.
+    """
+    if sys.platform != "linux":
+        return ("files", "network", "processes")
+    probe = (
+        "import importlib.util, os, sys\n"
+        "spec = importlib.util.spec_from_file_location('child', sys.argv[1])\n"
+        "child = importlib.util.module_from_spec(spec); spec.loader.exec_module(child)\n"
+        "missing = [] if child._unshare() else ['processes']\n"
+        "child.libc.prctl(38, 1, 0, 0, 0)\n"
+        "if not child.fence_files([], []): missing.append('files')\n"
+        "if not child.fence_network(): missing.append('network')\n"
+        "os.write(1, ' '.join(missing).encode())\n"
+    )
+    ran = subprocess.run(
+        [find_interpreter() or sys.executable, "-I", "-S", "-c", probe, _confined_child.__file__],
+        capture_output=True,
+        check=False,
+    )
+    if ran.returncode != 0:
+        return ("files", "network", "processes")
+    return tuple(sorted(ran.stdout.decode().split()))
+
+
+def _starter() -> list[str]:
+    return [find_interpreter() or sys.executable, "-I", "-S", _confined_child.__file__]
+
+
+def find_program(program: str) -> str | None:
+    """Return the path of a program beside this Python or on PATH; None where there is none."""
+    return shutil.which(program, path=sysconfig.get_path("scripts")) or shutil.which(program)
+
+
+def _readable_paths() -> list[str]:
+    """Return what a build may read, without what would show it a user's whole folder."""
+    home = Path("~").expanduser().resolve()
+    found = dict.fromkeys(each for each in _readable() if not home.is_relative_to(each.resolve()))
+    return [str(each) for each in found]
+
+
+def _readable() -> Iterator[Path]:
+    """Yield what a build may read and execute: the system, this Python, and toolchains."""
+    yield from map(Path, _SYSTEM)
+    for each in (sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values()):
+        yield Path(each)
+    yield Path(sys.executable).resolve().parent
+    yield Path(find_interpreter() or sys.executable).resolve().parent.parent
+    yield from (c_header_folder(), guest_folder("python"), wit_folder())
+    home = Path("~").expanduser()
+    yield from (home / each for each in _TOOLS)
