@@ -82,6 +82,10 @@ WORKS = ""
             f"mkdir -m 1777 all; AIRSWASM_HOME=$PWD/all {TOOL} keygen",
             1, "other users share",
         ),
+        (
+            f"{TOOL} keygen; chmod 777 $AIRSWASM_HOME; {TOOL} list",
+            0, "warning: other users can write to",
+        ),
         (f"touch file; AIRSWASM_HOME=$PWD/file {TOOL} keygen", 1, "E0324]"),
         (f"ln -s nowhere link; AIRSWASM_HOME=$PWD/link {TOOL} keygen", 1, "is a link to nothing"),
         (f"touch file; AIRSWASM_HOME=$PWD/file {TOOL} list", 1, "file: is not a folder"),
@@ -330,3 +334,43 @@ def test_doctor_tells_of_a_disk_that_cannot_lock_and_of_no_temporary_folder(
         found = facts(home)
         assert "cannot lock" in found["locks"]
         assert "no temporary file" in found["temporary"]
+
+
+AS_NOBODY = """
+import os, sys, tomllib
+from pathlib import Path
+import airswasm.lifecycle._home.home
+from airswasm.cli._session.settings import read_settings
+from airswasm.lifecycle import Home, HomeUnusable
+home = Home(Path(sys.argv[1]))
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+if not os.access(home.folder.parent, os.X_OK):
+    sys.exit(77)
+for act in (lambda: read_settings({}, home=home.folder), home.create):
+    try:
+        act()
+    except HomeUnusable as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+@pytest.mark.parametrize("mode", [0o700, 0o755])
+def test_the_home_of_another_user_is_theirs(environment: Mapping[str, str], mode: int) -> None:
+    """Its modes say whether it can be read; nothing is changed, and the error says whose it is."""
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "config.toml").touch(0o644)
+        Path(folder).chmod(mode)
+        done = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, folder],
+            env=environment, text=True, capture_output=True, check=False,
+        )  # fmt: skip
+        left = [each.name for each in Path(folder).iterdir()]
+    if done.returncode == 77:
+        pytest.skip("others cannot reach the temporary folder")
+    said = done.stdout.splitlines()
+    assert said[-1].endswith("belongs to user id 0, not to you"), done
+    assert [each.endswith("and is closed to you") for each in said[:-1]] == [True] * (mode == 0o700)
+    assert left == ["config.toml"]

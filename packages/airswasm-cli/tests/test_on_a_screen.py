@@ -100,7 +100,7 @@ def state_of(airswasm: Airswasm) -> list[object]:
 def test_only_a_yes_is_a_yes(asked: tuple[str, ...], screen: Screen, airswasm: Airswasm) -> None:
     """Any other answer, Enter, Ctrl-D and `--no-input` change nothing and exit with 4."""
     before = state_of(airswasm)
-    for keys in (b"n\n", b"\n", b"maybe\n", b"\x04"):
+    for keys in (b"n\n", b"\n", b"maybe\n\n", b"\x04"):
         code, shown = screen(*asked, keys=keys)
         assert (code, "error[E" in shown) == (4, True), shown
     code, shown = screen(*asked, "--no-input")

@@ -95,6 +95,22 @@ async def test_a_crash_shows_in_snapshot_health_and_metrics() -> None:
         )
 
 
+class StandIn(Fussy):
+    monitored_state = "quarantined"
+
+
+async def test_what_stands_for_another_does_not_count_as_it() -> None:
+    """An actor that holds the place of a component is ready; the component does not run."""
+    async with ActorSystem() as system:
+        monitor = Monitor(system)
+        spec = SupervisorSpec(children=(ChildSpec("a/held", StandIn),))
+        await SupervisorNode(system, spec).start()
+        (sample,) = monitor.snapshot().components
+        assert sample.state == "quarantined"
+        said = monitor.metrics.render()
+        assert b'airswasm_component_running{component="a/held"} 0.0' in said
+
+
 async def test_what_waits_is_seen() -> None:
     """Size and capacity of a mailbox are read at the moment of asking."""
     async with ActorSystem() as system:

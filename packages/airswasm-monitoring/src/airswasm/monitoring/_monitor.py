@@ -335,7 +335,13 @@ def _times(histogram: Histogram) -> Times:
 
 
 def _state(ref: ActorRef, known: ComponentHistory) -> str:
-    """Return the phase, which is always current; only the history knows of giving up."""
+    """Return the phase, which is always current; only the history knows of giving up.
+
+    An actor that only stands for another says the state of that one.
+    """
+    stands_for: object = getattr(ref.actor, "monitored_state", "")
+    if stands_for:
+        return str(stands_for)
     if known.state == "given_up" and ref.phase is not Phase.RUNNING:
         return known.state
     return ref.phase.value

@@ -40,7 +40,8 @@ class ComponentSample:
 
     Attributes:
         name: Its name, `namespace/name`.
-        state: As in `ComponentHistory`.
+        state: As in `ComponentHistory`, or what an actor in its place says in `monitored_state`:
+            `quarantined`.
         since: The system's clock when the state began, in seconds.
         incarnation: The number of the running incarnation.
         restarts: Starts after a failure.

@@ -8,6 +8,7 @@ it lives: a process that answers is alive.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -61,7 +62,7 @@ def ask(
     state = probe(endpoint)
     if state == "alive" or running_for is not None:
         return _ask_host(session, question, running_for)
-    _note_dead(session, endpoint, state)
+    _note_state(session, endpoint, state)
     from airswasm.lifecycle import HomeReader
 
     with HomeReader(session.home) as reader:
@@ -128,7 +129,7 @@ async def open_host(
 
             yield host_behind(endpoint.path, operations=operations)
             return
-        _note_dead(session, endpoint, state)
+        _note_state(session, endpoint, state)
         if need == "running":
             raise HostNotRunning(verb, str(session.home), was_killed=state == "dead")
         if need != "read":
@@ -168,7 +169,13 @@ def connect(home: Path | None = None) -> Host:
     return host_behind(endpoint.path)
 
 
-def _note_dead(session: Session, endpoint: Endpoint, state: State) -> None:
+def _note_state(session: Session, endpoint: Endpoint, state: State) -> None:
+    """Say what the reader of a home on the disk should know about it."""
+    mode = session.home.stat().st_mode if os.name == "posix" and session.home.is_dir() else 0
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        session.terminal.warn(
+            f"other users can write to {session.home}: what it says may not be what was decided"
+        )
     if state == "dead":
         session.terminal.detail(f"{endpoint.path} is left from a host that is gone")
 

@@ -7,6 +7,7 @@ folder: another author's project must not choose the signing key or the host.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,6 +161,17 @@ def _resolve(
     return Setting(name, value, origin, known.meaning)
 
 
+def _why_closed(home: Path) -> str:
+    """Say why this user may not read a home."""
+    try:
+        owner = home.stat().st_uid
+    except OSError:  # a folder above is closed already
+        owner = None
+    if owner is None or owner == os.geteuid():
+        return "cannot be read: Permission denied"
+    return f"belongs to user id {owner}, and is closed to you"
+
+
 def _cli_table(file: Path) -> Mapping[str, object]:
     try:
         file.stat()
@@ -170,6 +182,10 @@ def _cli_table(file: Path) -> Mapping[str, object]:
         document = tomllib.loads(read_toml_text(file))
     except (FileNotFoundError, NotADirectoryError):
         return {}  # the code that opens the home reports one that is no folder
+    except PermissionError as error:
+        from airswasm.lifecycle import HomeUnusable
+
+        raise HomeUnusable(str(file.parent), _why_closed(file.parent)) from error
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error.reason
         raise SettingInvalid(str(file), f"cannot be read: {reason}") from error

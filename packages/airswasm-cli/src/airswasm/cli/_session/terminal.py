@@ -221,20 +221,24 @@ class Terminal:
         """
         if self.assume_yes:
             return True
-        return self.ask(f"{question} [y/N]").lower() in ("y", "yes")
+        return self.ask(f"{question} [y/N]", is_fresh=True).lower() in ("y", "yes")
 
-    def ask(self, question: str, *, options: str = "") -> str:
+    def ask(self, question: str, *, options: str = "", is_fresh: bool = False) -> str:
         """Ask a person for a line; an ended input is an empty one.
 
         Args:
             question: The question.
             options: The options that answer it beside `--yes`, for the hint.
+            is_fresh: Whether lines that were typed before the question answer nothing: they were
+                not meant for it.
 
         Raises:
             AnswerNeeded: No person can answer.
         """
         if not self.is_interactive:
             raise AnswerNeeded(question, options)
+        if is_fresh:
+            _forget_typed()
         with _interrupts_at_once():
             sys.stderr.write(f"{question} ")
             sys.stderr.flush()
@@ -305,6 +309,16 @@ class Progress:
         self._status.stop()
         yield
         self._status.start()
+
+
+def _forget_typed() -> None:
+    """Drop what was typed and not read yet, where the platform can."""
+    try:
+        import termios
+    except ModuleNotFoundError:
+        return
+    with suppress(termios.error, OSError, ValueError):
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 @contextmanager

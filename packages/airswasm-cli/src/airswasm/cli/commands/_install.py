@@ -178,25 +178,38 @@ def decide(
     with progress.paused():
         if terminal.is_interactive or not terminal.as_json:
             show_plan(terminal, plan)
-            _show_choice(terminal, choice)
+            _show_choice(terminal, choice, plan)
         verb = verb or ("Update" if plan.get("previous_version") else "Install")
         has_answer = bool(options.grant or options.deny) or not items(plan.get("wishes"))
         if terminal.assume_yes or has_answer:
             return choice if terminal.confirm(f"{verb} it?") else None
-        remember = "[r]emember the key too; " if plan.get("signer") else ""
-        question = f"{verb} it? [y]es, grant all; {remember}[c]hoose; [N]o"
-        if remember:
-            terminal.say("  r            also grants what later packages of its key ask for")
-        less = "--grant CAPABILITY or --deny CAPABILITY to grant less"
-        answer = terminal.ask(question, options=less).lower()
-        if remember and answer in ("r", "remember"):
-            return replace(choice, remembered=text(plan["signer"]))
+        return _answer(terminal, plan, choice, f"{verb} it")
+
+
+def _answer(terminal: Terminal, plan: Document, choice: Choice, act: str) -> Choice | None:
+    """Ask until the answer is one of those that are offered; an empty line is no."""
+    signer = text(plan.get("signer"), absent="")
+    remember, key = ("[r]emember the key too; ", "r, ") if signer else ("", "")
+    if remember:
+        terminal.say("  r            also grants what later packages of its key ask for")
+    question = f"{act}? [y]es, grant all; {remember}[c]hoose; [N]o"
+    less = "--grant CAPABILITY or --deny CAPABILITY to grant less"
+    is_first = True
+    while True:
+        answer = terminal.ask(question, options=less, is_fresh=is_first).lower()
+        is_first = False
+        if answer in ("y", "yes"):
+            return choice
+        if signer and answer in ("r", "remember"):
+            return replace(choice, remembered=signer)
         if answer in ("c", "choose"):
             chosen = choose(terminal, plan)
             if chosen is not None:
-                _show_choice(terminal, chosen)
-            return chosen if chosen and terminal.confirm(f"{verb} it on these terms?") else None
-        return choice if answer in ("y", "yes") else None
+                _show_choice(terminal, chosen, plan)
+            return chosen if chosen and terminal.confirm(f"{act} on these terms?") else None
+        if answer in ("", "n", "no"):
+            return None
+        terminal.say(f"  answer y, {key}c or n; c asks about each line, and can grant less")
 
 
 def _show_level(terminal: Terminal, plan: Document) -> None:
@@ -233,8 +246,11 @@ def show_plan(terminal: Terminal, plan: Document) -> None:
     if plan.get("description"):
         terminal.say(f"  {one_line(plan['description'])}")
     signer = text(plan.get("signer"), absent="no key: the package is unsigned")
-    first = ", for the first time" if plan.get("is_new_signer") and plan.get("signer") else ""
+    is_new = plan.get("is_new_signer") and plan.get("signer")
+    first = ", for the first time" if is_new else ""
     terminal.say(f"  signed by    {signer[:16] if plan.get('signer') else signer}{first}")
+    if is_new:
+        terminal.say("               compare that with the fingerprint that its publisher shows")
     show_lookalikes(terminal, plan)
     show_absent_needs(terminal, plan)
     if plan.get("older_than"):
@@ -318,11 +334,22 @@ def _show_list(terminal: Terminal, name: str, parts: Sequence[str]) -> None:
         terminal.say(line.replace("\0", " "))
 
 
-def _show_choice(terminal: Terminal, choice: Choice) -> None:
+def _show_choice(terminal: Terminal, choice: Choice, plan: Document) -> None:
+    """Show what becomes of each wish, if not all are granted."""
+    if not choice.narrowed and not choice.denied:
+        return
+    for wish in items(plan.get("wishes")):
+        name = text(wish["capability"])
+        if name not in choice.narrowed and name not in choice.denied:
+            _show_decided(terminal, "grant", name, texts(wish.get("patterns")))
     for verb, table in (("grant only", choice.narrowed), ("deny", choice.denied)):
         for name, patterns in table.items():
-            shown = ", ".join(f'"{one_line(each)}"' for each in patterns)
-            terminal.say(f"  {verb.ljust(13)}{name} = [{shown}]")
+            _show_decided(terminal, verb, name, patterns)
+
+
+def _show_decided(terminal: Terminal, verb: str, name: str, patterns: Sequence[str]) -> None:
+    shown = ", ".join(f'"{one_line(each)}"' for each in patterns)
+    terminal.say(f"  {verb.ljust(13)}{name} = [{shown}]")
 
 
 def _show_differences(terminal: Terminal, differences: list[Document]) -> None:

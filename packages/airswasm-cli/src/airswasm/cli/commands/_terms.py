@@ -63,8 +63,8 @@ def shown_delivery(terms: Document) -> str:
 def shown_supervision(settings: Document) -> str:
     """Return the reactions to a crash, in words."""
     revive = settings.get("revive")
-    after = "stays down" if revive is None else f"starts again after {number(revive):g} s"
+    after = "it stays down" if revive is None else f"it rests for {number(revive):g} s"
     return (
-        f"{text(settings.get('restart'))}, {text(settings.get('intensity'))} restarts within "
-        f"{number(settings.get('period')):g} s; given up, it {after}"
+        f"{text(settings.get('restart'))}, at most {text(settings.get('intensity'))} restarts in "
+        f"{number(settings.get('period')):g} s, then {after}"
     )

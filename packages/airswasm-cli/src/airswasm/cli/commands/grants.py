@@ -226,10 +226,12 @@ def _show(session: Session, found: list[Document]) -> None:
         for entry in items(each["entries"])
         if not _is_of_level(entry)
     ]
+    denied = {row[:2] + row[3:4] for row in rows if row[2] == "denied"}
     rows += [
-        (text(each["name"]), *_row(line), "-", "-", "-", "-")
+        (text(each["name"]), *row, "-", "-", "-", "-")
         for each in found
         for line in _texts(each["not_granted"])
+        if (text(each["name"]), (row := _row(line))[0], row[2]) not in denied
     ]
     terminal = session.terminal
     if not rows:

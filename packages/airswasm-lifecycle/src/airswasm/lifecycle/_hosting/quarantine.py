@@ -70,9 +70,16 @@ class Quarantine:
 
 
 class Placeholder:
-    """Stands behind a reference whose mailbox is paused, so that no message reaches it."""
+    """Stands behind a reference whose mailbox is paused, so that no message reaches it.
+
+    Attributes:
+        monitored_state: The state of what it stands for, which the monitor shows instead of its
+            own.
+    """
 
     __slots__ = ("_name",)
+
+    monitored_state = "quarantined"
 
     def __init__(self, name: str) -> None:
         self._name = name

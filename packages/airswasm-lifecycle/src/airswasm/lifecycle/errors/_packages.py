@@ -144,17 +144,19 @@ class SequenceTooOld(LifecycleError):
         "older sequence",
         "The package's sequence is not above that of the last install, so it may be an old, "
         "vulnerable version that an attacker replays.",
-        "raise the version and sign again. To go back on purpose: `airswasm rollback` to a "
-        "retained version; after an uninstall, `airswasm trust remove NAME` drops the old sequence",
+        "ask its publisher for a newer release; a publisher raises the version and signs again. To "
+        "go back on purpose: `airswasm rollback` to a retained version; after an uninstall, "
+        "`airswasm trust remove NAME` drops the old sequence",
         ExitStatus.NOT_AUTHENTIC,
     )
 
     def __init__(self, name: str, floor: int, sequence: int) -> None:
         self.name, self.floor, self.sequence = name, floor, sequence
-        super().__init__(
-            f"{name}: the package has sequence {sequence}; "
-            f"this host has already installed sequence {floor}"
-        )
+        if sequence == floor:
+            what = f"this package is the newest release that was installed here, sequence {floor}"
+        else:
+            what = f"this package (sequence {sequence}) is older than {floor}, installed before"
+        super().__init__(f"{name}: {what}; nothing changed")
 
 
 class SequenceJumped(LifecycleError):
@@ -182,7 +184,7 @@ class ApprovalRefused(LifecycleError):
         "E0315",
         "not approved",
         "The approver did not approve the component's requests; nothing changed.",
-        "to approve without a question, pass --yes",
+        "run it again to be asked again; --yes approves without a question",
         ExitStatus.REFUSED,
     )
 
