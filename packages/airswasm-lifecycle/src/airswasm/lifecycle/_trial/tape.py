@@ -28,7 +28,7 @@ from airswasm.runtime import (
 )
 from airswasm.storage import Written
 
-from .attempts import Answer
+from .attempts import Answer, size_of
 from .recorded import Ending, Kind, Recorded
 
 __all__ = ("Tape", "ending_of")
@@ -142,7 +142,7 @@ class Tape:
 
     def note_answer(self, answer: Answer) -> None:
         """Take the answer of a call."""
-        if self._kind is not None and self._has_room(_size_of((answer.arguments, answer.value))):
+        if self._kind is not None and self._has_room(size_of((answer.arguments, answer.value))):
             self._answers.append(answer)
 
     def note_uncovered(self, function: str) -> None:
@@ -233,14 +233,3 @@ def _said(envelope: Envelope) -> dict[str, object]:
         for (name, default), value in zip(_EMPTY.items(), envelope, strict=True)
         if value != default and name != "id"
     }
-
-
-def _size_of(value: object) -> int:
-    """Return about how many bytes a plain value takes."""
-    if isinstance(value, bytes | str):
-        return len(value)
-    if isinstance(value, list | tuple):
-        return 8 + sum(map(_size_of, value))
-    if isinstance(value, dict):
-        return 8 + sum(len(str(key)) + _size_of(inner) for key, inner in value.items())
-    return 8
