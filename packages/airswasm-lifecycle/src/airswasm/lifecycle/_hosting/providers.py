@@ -47,16 +47,13 @@ class Offer:
         interface: The interface, with the guard in front.
         distribution: The package that offers it.
         raw: The interface without the guard.
+        is_guarded: Whether the guard decides about its calls; else its functions ask it themselves.
     """
 
     interface: HostInterface
     distribution: str
     raw: HostInterface
-
-    @property
-    def is_guarded(self) -> bool:
-        """Whether the guard decides about its calls; else its functions ask it themselves."""
-        return self.interface is not self.raw
+    is_guarded: bool
 
 
 def find_offers(blocks: Blocks, services: Services, guard: Guard) -> tuple[Offer, ...]:
@@ -103,7 +100,7 @@ def _offers(
     for interface in provider(services):
         is_checked_inside = any(are_compatible(interface.name, name) for name in WASI_INTERFACES)
         guarded = interface if is_checked_inside else guard.guarded(interface, contract)
-        yield Offer(guarded, distribution, interface)
+        yield Offer(guarded, distribution, interface, not is_checked_inside)
 
 
 def _check_declared(each: InstalledBlock, offers: Iterable[Offer]) -> None:

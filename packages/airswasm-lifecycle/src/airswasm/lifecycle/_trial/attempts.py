@@ -8,10 +8,11 @@ neither is what follows from it.
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import cbor2
 from airswasm.runtime import Effect, FunctionShape
@@ -19,10 +20,23 @@ from airswasm.storage import Written
 
 from .values import as_plain, from_plain, least
 
-__all__ = ("Answer", "Attempt", "HostCalled", "TrialRefused", "plain_arguments")
+__all__ = (
+    "Answer",
+    "Attempt",
+    "HostCalled",
+    "TrialRefused",
+    "brief",
+    "plain_arguments",
+    "size_of",
+)
 
-_MOST_CALLS = 10_000
+T = TypeVar("T")
+
+_MOST_CALLS = 1_000
 """Calls of one message that are noted; more count as one that is not in the recording."""
+_MOST_BYTES = 1024 * 1024
+"""Of their arguments, each as `brief` has it."""
+_WHOLE_BYTES = 256
 
 
 class TrialRefused(Exception):
@@ -35,7 +49,7 @@ class HostCalled:
 
     Attributes:
         function: `interface#function`.
-        arguments: Their plain forms.
+        arguments: Their plain forms, brief.
     """
 
     function: str
@@ -68,14 +82,16 @@ class Attempt:
     Attributes:
         calls: Those with an effect, in order.
         unanswered: The functions of which a call is not in the recording.
-        written: The last value of each key that was written; None for one that was deleted.
+        written: The last value of each key that was written, brief; None for one that was deleted.
         expiring: The keys among them that expire, or did.
+        size_bytes: About what all of this takes.
     """
 
     calls: list[HostCalled] = field(default_factory=list[HostCalled])
     unanswered: list[str] = field(default_factory=list[str])
-    written: dict[str, bytes | None] = field(default_factory=dict[str, "bytes | None"])
+    written: dict[str, object] = field(default_factory=dict[str, object])
     expiring: set[str] = field(default_factory=set[str])
+    size_bytes: int = 0
     _answers: dict[bytes, deque[Answer]] = field(default_factory=dict[bytes, "deque[Answer]"])
     _last: dict[bytes, Answer] = field(default_factory=dict[bytes, Answer])
 
@@ -100,10 +116,12 @@ class Attempt:
             TrialRefused: Nothing is known to answer.
         """
         plain = plain_arguments(shape, arguments)
-        if len(self.calls) >= _MOST_CALLS:
+        call = HostCalled(function, brief(plain))
+        self.size_bytes += size_of(call.arguments)
+        if len(self.calls) >= _MOST_CALLS or self.size_bytes > _MOST_BYTES:
             self.note_unanswered(function)
-            raise TrialRefused(f"a message makes more than {_MOST_CALLS:,} calls")
-        self.calls.append(HostCalled(function, plain))
+            raise TrialRefused("a message makes more calls than a trial notes")
+        self.calls.append(call)
         answer = self._take(function, plain)
         if answer is not None:
             return _given(answer, shape)
@@ -130,7 +148,8 @@ class Attempt:
     def note_changes(self, changes: Sequence[Written]) -> None:
         """Note what was written on the copy."""
         for each in changes:
-            self.written[each.key] = each.after
+            self.written[each.key] = None if each.after is None else brief(each.after)
+            self.size_bytes += len(each.key) + _WHOLE_BYTES
             if each.expires:
                 self.expiring.add(each.key)
 
@@ -152,6 +171,38 @@ def plain_arguments(shape: FunctionShape, arguments: tuple[object, ...]) -> tupl
     """Return the plain forms of a call's arguments."""
     pairs = zip(shape.parameters, arguments, strict=True)
     return tuple(as_plain(type_, value) for (_, type_), value in pairs)
+
+
+def brief(plain: T) -> T:
+    """Return a plain value with its large bytes and texts as their beginning and their digest.
+
+    Equal values stay equal, and others differ.
+    """
+    value: object = plain
+    if isinstance(value, bytes) and len(value) > _WHOLE_BYTES:
+        value = value[:64] + b"... " + hashlib.sha256(value).digest()
+    elif isinstance(value, str) and len(value) > _WHOLE_BYTES:
+        value = f"{value[:64]}... {hashlib.sha256(value.encode(errors='replace')).hexdigest()}"
+    elif isinstance(value, tuple):
+        value = tuple(map(brief, cast("tuple[object, ...]", value)))
+    elif isinstance(value, list):
+        value = list(map(brief, cast("list[object]", value)))
+    elif isinstance(value, dict):
+        members = cast("dict[str, object]", value)
+        value = {name: brief(inner) for name, inner in members.items()}
+    return cast("T", value)
+
+
+def size_of(plain: object) -> int:
+    """Return about how many bytes a plain value takes."""
+    if isinstance(plain, bytes | str):
+        return 8 + len(plain)
+    if isinstance(plain, list | tuple):
+        return 8 + sum(map(size_of, cast("list[object]", plain)))
+    if isinstance(plain, dict):
+        members = cast("dict[str, object]", plain)
+        return 8 + sum(len(name) + size_of(inner) for name, inner in members.items())
+    return 8
 
 
 def _given(answer: Answer, shape: FunctionShape) -> object:

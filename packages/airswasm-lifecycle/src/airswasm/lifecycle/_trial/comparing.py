@@ -14,7 +14,7 @@ from airswasm.messaging import InvalidPayload, decode
 from airswasm.runtime import Effect
 from airswasm.wit import safe_repr, safe_text
 
-from .attempts import HostCalled
+from .attempts import HostCalled, brief
 from .recorded import Ending, Recorded
 from .report import Divergence, DivergenceKind
 
@@ -48,7 +48,7 @@ class Observed:
     fuel: int
     calls: Sequence[HostCalled]
     unanswered: Sequence[str]
-    written: Mapping[str, bytes | None]
+    written: Mapping[str, object]
     detail: str = ""
 
 
@@ -72,7 +72,7 @@ def incomparable_reason(entry: Recorded, control: Observed | None) -> str:
         and control.text == entry.text
         and _is_same(entry.reply, control.reply)
         and tuple(control.calls) == _calls_of(entry)
-        and control.written == {each.key: each.after for each in entry.changes}
+        and control.written == _written_by(entry)
     )
     return "" if is_repeated else UNREPEATED
 
@@ -147,10 +147,15 @@ def _is_same(recorded: bytes | None, came: bytes | None) -> bool:
 
 def _calls_of(entry: Recorded) -> tuple[HostCalled, ...]:
     return tuple(
-        HostCalled(each.function, each.arguments)
+        HostCalled(each.function, brief(each.arguments))
         for each in entry.answers
         if each.effect is Effect.OUTSIDE
     )
+
+
+def _written_by(entry: Recorded) -> dict[str, object]:
+    """Return the last value of each key that a message wrote, as an `Attempt` has them."""
+    return {each.key: None if each.after is None else brief(each.after) for each in entry.changes}
 
 
 def _show_ending(entry: Recorded) -> str:

@@ -41,6 +41,8 @@ __all__ = ("Replaying", "Tried")
 _BEGIN, _CONTROL = "begin", "control"
 _SHOWN = 20
 _DETAIL = 300
+_MOST_BYTES = 64 * 1024 * 1024
+"""Of what the messages of one run have done; those that come after are not reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class _Run:
         moved: The keys that `migrate` wrote.
         writers: The place of the message that last wrote each key.
         expiring: The keys that expire.
+        size_bytes: About what all of this takes.
     """
 
     observed: list[Observed | None] = field(default_factory=list[Observed | None])
@@ -75,6 +78,7 @@ class _Run:
     moved: set[str] = field(default_factory=set[str])
     writers: dict[str, int] = field(default_factory=dict[str, int])
     expiring: set[str] = field(default_factory=set[str])
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +240,8 @@ class _Player:
         if first.kind != "start" and not await self._start(replace(first, answers=())):
             return
         for place, entry in enumerate(entries):
+            if self.run.size_bytes > _MOST_BYTES:
+                return
             await anyio.lowlevel.checkpoint()  # a call that needs no slice more never gives way
             await self._catch_up(entry)
             if entry.kind == "start":
@@ -309,6 +315,7 @@ class _Player:
     def _note(self, attempt: Attempt, place: int) -> None:
         self.run.writers.update(dict.fromkeys(attempt.written, place))
         self.run.expiring |= attempt.expiring
+        self.run.size_bytes += attempt.size_bytes
 
 
 def _of_version(entries: Sequence[Recorded], version: str) -> tuple[list[Recorded], int]:

@@ -7,7 +7,6 @@ it without a look-up, and instances that are not recorded have no part of this.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 from airswasm.actor import (
@@ -25,15 +24,17 @@ from airswasm.runtime import (
     GuestFault,
     HostFunctionFailed,
     LimitExceeded,
+    Ok,
 )
 from airswasm.storage import Written
 
-from .attempts import Answer
-from .recorded import Ending, Recorded
+from .attempts import Answer, size_of
+from .recorded import Ending, Kind, Recorded
 
 __all__ = ("Tape", "ending_of")
 
 _EMPTY = dict(zip(Envelope.__annotations__, Envelope(), strict=True))
+_NO_MESSAGE = Message(None)
 _MOST_ANSWERS = 1_000
 _ANSWER_BYTES = 64
 TOO_LARGE = "it takes more bytes than a message of a recording may"
@@ -90,7 +91,10 @@ class Tape:
         self._keeping, self._name, self._version = keeping, name, version
         self._most_bytes, self._clock, self._id_of = most_bytes, clock, id_of
         self._start: Recorded | None = None
-        self._entry: Recorded | None = None
+        self._kind: Kind | None = None
+        """Of what is in hand; None while that is not recorded."""
+        self._message = _NO_MESSAGE
+        self._at = 0.0
         self._answers: list[Answer] = []
         self._changes: list[Written] = []
         self._uncovered: list[str] = []
@@ -99,11 +103,11 @@ class Tape:
     @property
     def is_noting(self) -> bool:
         """Whether a message is in hand that is recorded."""
-        return self._entry is not None
+        return self._kind is not None
 
     def begin_start(self) -> None:
         """Begin with the start of the incarnation."""
-        self._begin(Recorded("start", self._clock(), self._version))
+        self._begin("start", _NO_MESSAGE, 0)
 
     def end_start(self, fuel: int) -> None:
         """End the start; it is kept with the first message, for it may never come to one."""
@@ -111,32 +115,26 @@ class Tape:
 
     def begin(self, message: Message) -> None:
         """Begin with a message; a payload that is neither bytes nor an answer is not recorded."""
-        self._abandon()
-        payload, envelope = message.payload, message.envelope or Envelope()
-        said = {
-            name: value
-            for (name, default), value in zip(_EMPTY.items(), envelope, strict=True)
-            if value != default and name != "id"
-        }
-        entry = Recorded(
-            "message", self._clock(), self._version, self._id_of(message), message.sender,
-            message.topic, envelope=said,
-        )  # fmt: skip
+        if self._kind is not None:
+            self._abandon()
+        payload = message.payload
         if isinstance(payload, bytes):
-            self._begin(replace(entry, payload=payload))
+            self._begin("message", message, len(payload))
         elif isinstance(payload, Callback):
-            self._begin(_of_callback(entry, payload))
+            self._begin("callback", message, payload.weight_bytes)
 
     def end(self, reply: object, error: BaseException | None, fuel: int) -> None:
         """End the message in hand, with its reply or the error."""
-        if self._entry is None:
+        if self._kind is None:
             return
-        if isinstance(error, UnfitPayload | MessageTooLarge):  # the component did not see it
+        if error is None:
+            answer = reply if isinstance(reply, bytes) else None
+            self._keep(self._ended("replied", answer, "", fuel))
+        elif isinstance(error, UnfitPayload | MessageTooLarge):  # the component did not see it
             self._forget()
-            return
-        answer = reply if isinstance(reply, bytes) else None
-        text = error.text if isinstance(error, GuestRefused) else _name_of(error)
-        self._keep(self._ended(ending_of(error), answer, text, fuel))
+        else:
+            text = error.text if isinstance(error, GuestRefused) else type(error).__name__
+            self._keep(self._ended(ending_of(error), None, text, fuel))
 
     def close(self) -> None:
         """Keep what is known of a message that was in hand when the incarnation ended."""
@@ -144,17 +142,17 @@ class Tape:
 
     def note_answer(self, answer: Answer) -> None:
         """Take the answer of a call."""
-        if self._entry is not None and self._has_room(_size_of((answer.arguments, answer.value))):
+        if self._kind is not None and self._has_room(size_of((answer.arguments, answer.value))):
             self._answers.append(answer)
 
     def note_uncovered(self, function: str) -> None:
         """Take that a call cannot be recorded."""
-        if self._entry is not None and function not in self._uncovered:
+        if self._kind is not None and function not in self._uncovered:
             self._uncovered.append(function)
 
     def note_changes(self, changes: Sequence[Written]) -> None:
         """Take what was written."""
-        for each in changes if self._entry is not None else ():
+        for each in changes if self._kind is not None else ():
             if self._has_room(len(each.key) + len(each.before or b"") + len(each.after or b"")):
                 self._changes.append(each)
 
@@ -167,34 +165,44 @@ class Tape:
             return False
         return True
 
-    def _begin(self, entry: Recorded) -> None:
+    def _begin(self, kind: Kind, message: Message, size: int) -> None:
         self._forget()
-        self._entry = entry
-        self._bytes = _size_of(entry.payload)
+        self._kind, self._message, self._at, self._bytes = kind, message, self._clock(), size
 
     def _ended(self, ending: Ending, reply: bytes | None, text: str, fuel: int) -> Recorded:
-        entry = self._entry
-        assert entry is not None
-        self._has_room(_size_of(reply))
-        entry = replace(
-            entry,
-            ending=ending,
-            reply=reply,
-            text=text,
-            fuel=fuel,
-            answers=tuple(self._answers),
-            changes=tuple(self._changes),
-            uncovered=tuple(self._uncovered),
+        kind, message, payload = self._kind, self._message, self._message.payload
+        assert kind is not None
+        self._has_room(len(reply) if reply is not None else 0)
+        request, is_kept = 0, self._bytes <= self._most_bytes
+        failure: tuple[str, ...] = ()
+        if isinstance(payload, Callback):
+            request, failure = payload.request_id, _failure_of(payload)
+            payload = payload.outcome.value if isinstance(payload.outcome, Ok) else None
+        entry = Recorded(
+            kind,
+            self._at,
+            self._version,
+            "" if kind == "start" else self._id_of(message),
+            message.sender,
+            message.topic,
+            payload if is_kept and isinstance(payload, bytes) else None,
+            request,
+            failure,
+            {} if message.envelope is None else _said(message.envelope),
+            ending,
+            reply if is_kept else None,
+            text,
+            fuel,
+            tuple(self._answers) if is_kept else (),
+            tuple(self._changes) if is_kept else (),
+            tuple(self._uncovered),
+            "" if is_kept else TOO_LARGE,
         )
-        if self._bytes > self._most_bytes:
-            entry = replace(
-                entry, payload=None, reply=None, answers=(), changes=(), unkept=TOO_LARGE
-            )
         self._forget()
         return entry
 
     def _abandon(self) -> None:
-        if self._entry is not None:
+        if self._kind is not None:
             self._keep(self._ended("unfinished", None, "", 0))
 
     def _keep(self, entry: Recorded) -> None:
@@ -205,31 +213,23 @@ class Tape:
             self._keeping.keep(self._name, entry)
 
     def _forget(self) -> None:
-        self._entry, self._answers, self._changes, self._uncovered = None, [], [], []
-        self._bytes = 0
+        self._kind, self._message, self._bytes = None, _NO_MESSAGE, 0
+        if self._answers or self._changes or self._uncovered:
+            self._answers, self._changes, self._uncovered = [], [], []
 
 
-def _of_callback(entry: Recorded, payload: Callback) -> Recorded:
+def _failure_of(payload: Callback) -> tuple[str, ...]:
     outcome = payload.outcome
-    if isinstance(outcome, Err):
-        case: Case = outcome.value
-        text = () if case.value is None else (str(case.value),)
-        return replace(
-            entry, kind="callback", request=payload.request_id, failure=(case.name, *text)
-        )
-    return replace(entry, kind="callback", request=payload.request_id, payload=outcome.value)
+    if not isinstance(outcome, Err):
+        return ()
+    case: Case = outcome.value
+    return (case.name,) if case.value is None else (case.name, str(case.value))
 
 
-def _name_of(error: BaseException | None) -> str:
-    return "" if error is None else type(error).__name__
-
-
-def _size_of(value: object) -> int:
-    """Return about how many bytes a plain value takes."""
-    if isinstance(value, bytes | str):
-        return len(value)
-    if isinstance(value, list | tuple):
-        return 8 + sum(map(_size_of, value))
-    if isinstance(value, dict):
-        return 8 + sum(len(str(key)) + _size_of(inner) for key, inner in value.items())
-    return 8
+def _said(envelope: Envelope) -> dict[str, object]:
+    """Return what an envelope says beside the message's id."""
+    return {
+        name: value
+        for (name, default), value in zip(_EMPTY.items(), envelope, strict=True)
+        if value != default and name != "id"
+    }
