@@ -71,7 +71,7 @@ async def test_a_home_of_an_earlier_version_is_changed_and_rolled_back(
         (pin,) = system.trust.components()
         assert pin.key == OWNER.public
         (allowed,) = system.trust.trusted_keys()
-        assert allowed.label == "somebody"
+        assert allowed.label == "a vendor"
         assert system.logs.recent(NAME)
         await system.update(workshop.package("0.3.0", key=OWNER), approve=yes)
         assert await system.send(NAME, b"v") == b"0.3.0"

@@ -28,7 +28,7 @@ async def fill(home: Path, packages: Path) -> None:
             await change(package, approve=lambda _plan: True)
             await system.send(NAME, b"c")
         await system.grants.deny(NAME, "storage.write", ["secret/**"], reason="an incident")
-        await system.trust.allow("ab" * 32, label="somebody")
+        await system.trust.allow("ab" * 32, label="a vendor")
 
 
 def main(file: Path, packages: Path) -> None:

@@ -31,7 +31,7 @@ SignOption = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
-    """What `--build` and `--sign` ask for."""
+    """The wishes of `--build` and `--sign`."""
 
     key: Path | None = None
 

@@ -99,7 +99,7 @@ class Home:
 
     @property
     def earlier_folder(self) -> Path:
-        """What an earlier version wrote, before it was written in another format."""
+        """Backups of files that were written in an earlier format."""
         return self.folder / "earlier"
 
     @property
