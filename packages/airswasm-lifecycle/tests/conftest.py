@@ -104,14 +104,15 @@ class Workshop:
 
     def guest(
         self, version: str = "0.1.0", *, init: int = 0, migrate: int = 0, health: int = 0,
-        eager: int = 0, pages: int = 1,
+        eager: int = 0, pages: int = 1, migrates: bool = True,
     ) -> bytes:  # fmt: skip
         """A component; 1 for `init`, `migrate` or `health` makes that function fail.
 
         2 for `init` makes it loop, 3 trap, 4 hoard memory; 2 for `health` makes it trap, 3 loop,
         4 fail at the second check. An eager one uses its capabilities when it is instantiated.
         """
-        name = f"{version}-{init}{migrate}{health}{eager}-{pages}"
+        world = "tested" if migrates else "unmoved"
+        name = f"{version}-{init}{migrate}{health}{eager}-{pages}-{world}"
         made = self.folder / f"{name}.wasm"
         if not made.exists():
             text = (GUESTS / "guest.wat").read_text()
@@ -122,7 +123,7 @@ class Workshop:
                 text = text.replace(f"@{word}@", str(value))
             core = self.folder / f"{name}.wat"
             core.write_text(text)
-            self._make(core, "tested", made)
+            self._make(core, world, made)
         return made.read_bytes()
 
     def books(self, *defects: str) -> bytes:
@@ -229,6 +230,8 @@ class Workshop:
         if not folder.exists():
             shutil.copytree(wit_folder(), folder)
             (folder / "tested.wit").write_text(WORLD)
+            unmoved = WORLD.replace("tested", "unmoved").replace("export migration;", "")
+            (folder / "unmoved.wit").write_text(unmoved)
             (folder / "plain.wit").write_text(PLAIN_WORLD)
             (folder / "attacks.wit").write_text(ATTACKS_WORLD)
             (folder / "books.wit").write_text(BOOKS_WORLD)
@@ -251,6 +254,7 @@ class Workshop:
         sequence: int | None = None,
         key: PrivateKey | None = None,
         more: tuple[PrivateKey, ...] = (),
+        backoff: float = 0.001,
     ) -> Package:
         """A signed package of a guest."""
         manifest = f"""
@@ -264,7 +268,7 @@ fuel = {fuel}
 [capabilities]
 {capabilities}
 [supervision]
-backoff.initial = 0.001
+backoff.initial = {backoff}
 {extra}
 """
         files = {

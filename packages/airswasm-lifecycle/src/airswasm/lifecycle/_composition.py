@@ -452,7 +452,10 @@ class OpenHome:
         self._updating = Updating(
             self._registry, self._ledger, self._trust, self.policy, loader, self._running,
             self._clock, self.kinds, self._levels,
-            Switching(self._running, self._ledger, loader, self._find_gates(), keeping.around),
+            Switching(
+                self._running, self._ledger, loader, self._find_gates(), keeping.around,
+                self._checkpoint,
+            ),
             Users(self._registry, self._guard, self.services.get(ExportUsers)),
         )  # fmt: skip
         self._swapping = Swapping(self._installing, self._updating)

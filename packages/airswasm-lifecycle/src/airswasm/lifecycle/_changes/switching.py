@@ -108,6 +108,8 @@ class Switching:
     loader: Loader
     gates: Gates
     keep_data: KeepData
+    checkpoint: Callable[[str], None]
+    """Called with the name of each step; tests stop the process there."""
 
     async def carry_out(self, switch: Switch) -> tuple[GateVerdict, ...]:
         """Make `switch.successor` the record of its name, and what runs, where the old one did.
@@ -138,13 +140,15 @@ class Switching:
         hosting, name = self.running.hosting, switch.name
         switch.manifest, excesses = self.running.policy.hold(switch.manifest)
         async with AsyncExitStack() as stack:
+            self._enter(switch, "load")
             if not switch.change.standing:
                 stack.enter_context(self.running.both_in_force(switch.successor, switch.decide))
                 candidate = await hosting.load_candidate(switch.successor, switch.manifest)
                 switch.candidate = candidate
                 stack.callback(candidate.discard)
-            await self._judge_versions(switch)
-            switch.step = "keep the data"
+            async with hosting.trying(name, switch.change.new.version):
+                await self._judge_versions(switch)
+            self._enter(switch, "keep the data")
             await stack.enter_async_context(self.keep_data(switch))
             if switch.candidate is not None:
                 await self._try(switch, switch.candidate)
@@ -160,12 +164,16 @@ class Switching:
             if switch.candidate is not None and not is_replaced:
                 await self._begin_or_return(switch, switch.candidate)
 
+    def _enter(self, switch: Switch, step: Step) -> None:
+        switch.step = step
+        self.checkpoint(f"switch.{step}")
+
     async def _try(self, switch: Switch, candidate: Candidate) -> None:
         async with self.running.hosting.trying(switch.name, candidate.version):
-            switch.step = "start"
+            self._enter(switch, "start")
             await candidate.start()
             switch.successor = replace(switch.successor, migrate_from=None)
-            switch.step = "pass the gates"
+            self._enter(switch, "pass the gates")
             beside = replace(switch.change, candidate=candidate, standing="")
             switch.verdicts += await self.gates.judge(beside, "candidate", switch.overrides)
             if not any(each.is_stopping for each in switch.verdicts) and not candidate.is_alive:

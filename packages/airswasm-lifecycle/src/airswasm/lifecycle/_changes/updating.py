@@ -175,8 +175,10 @@ class Updating:
     # -- what the gates get to see ---------------------------------------------------------------
 
     async def _judged(self, plan: InstallPlan, change: VersionChange) -> InstallPlan:
-        verdicts = await self.switching.gates.judge(change, "versions", {})
-        return replace(plan, verdicts=verdicts)
+        gates = self.switching.gates
+        verdicts = await gates.judge(change, "versions", {})
+        verdicts += gates.not_tried(change, {}, change.standing or "a plan starts nothing")
+        return replace(plan, verdicts=gates.ordered(verdicts))
 
     def update_of(self, record: ComponentRecord, package: Package) -> VersionChange:
         """Return an update as gates see it."""
