@@ -255,12 +255,14 @@ class Workshop:
         key: PrivateKey | None = None,
         more: tuple[PrivateKey, ...] = (),
         backoff: float = 0.001,
+        needs: tuple[str, ...] = (),
     ) -> Package:
         """A signed package of a guest."""
         manifest = f"""
 [component]
 name = "{name}"
 version = "{version}"
+needs = [{", ".join(f'"{each}"' for each in needs)}]
 [limits]
 {limits}
 timeout = "{timeout}"

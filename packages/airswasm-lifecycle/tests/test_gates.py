@@ -160,6 +160,9 @@ class TestStrangersGate:
             overrides = {"license": "the lawyers know"} if way == "override" else None
             info = await system.update(workshop.package("0.2.0"), overrides=overrides)
             found = verdict_of(info.verdicts, "license")
+            entries = await system.history.read(NAME)
+            told = entries[-1].detail.get("override license", "")
+            assert told == ("the lawyers know" if way == "override" else "")
             kept = {} if way != "override" else overrides
             (active,) = [each for each in system.info(NAME).versions if each.is_active]
             assert active.overridden == kept
@@ -406,6 +409,18 @@ class TestInterface:
             if code is not None:
                 assert found.reasons[0].affected == (f"{NEIGHBOUR} (may send to it)",)
                 assert found.reasons[0].detail == {"users": 1}
+
+    async def test_what_needs_it_is_a_user(
+        self, home: Path, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Whether or not it may send, and before all other uses."""
+        async with System(home) as system:
+            await system.install(workshop.package(), approve=yes)
+            neighbour = workshop.package(name=NEIGHBOUR, capabilities=MAY_SEND, needs=(NAME,))
+            await system.install(neighbour, approve=yes)
+            plan = await system.plan(workshop.package("0.2.0", extra=NARROW), update=True)
+            found = verdict_of(plan.verdicts, "interface")
+            assert found.reasons[0].affected == (f"{NEIGHBOUR} (needs it)",)
 
     async def test_who_has_sent_is_told_from_who_may(
         self, home: Path, workshop: Workshop, yes: Approve

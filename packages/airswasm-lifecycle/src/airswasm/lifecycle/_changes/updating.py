@@ -63,7 +63,7 @@ class Updating:
         overrides: Mapping[str, str],
     ) -> tuple[GateVerdict, ...]:  # fmt: skip
         """Replace a component by a newer version. Raises as `System.update`."""
-        self.switching.gates.check_overrides(overrides)
+        overrides = self.switching.gates.checked(overrides)
         record = self.registry.get(name)
         plan = await self.plan(package, name, progress)
         decide = await self._approve(plan, package, approve)
@@ -131,7 +131,7 @@ class Updating:
         self, name: str, to: str | None, overrides: Mapping[str, str], data: DataChoice | None
     ) -> tuple[GateVerdict, ...]:
         """Go back to a retained version. Raises as `System.rollback`."""
-        self.switching.gates.check_overrides(overrides)
+        overrides = self.switching.gates.checked(overrides)
         record = self.registry.get(name)
         version = record.version(version_to_return_to(record, to))
         restores = choose_data(record, version, data) == "restore"

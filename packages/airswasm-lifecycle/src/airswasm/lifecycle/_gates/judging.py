@@ -74,8 +74,8 @@ class Gates:
     settings: UpdateSettings
     meters: Meters
 
-    def check_overrides(self, overrides: Mapping[str, str]) -> None:
-        """Check what an operator wants to override, before anything is done.
+    def checked(self, overrides: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the gates to override with their reasons, which have a most length.
 
         Raises:
             GateUnknown: There is no such gate.
@@ -87,6 +87,7 @@ class Gates:
                 raise GateUnknown(name, known)
             if not reason.strip():
                 raise OverrideUnexplained(name)
+        return {name: _cut(reason.strip()) for name, reason in overrides.items()}
 
     async def judge(
         self,

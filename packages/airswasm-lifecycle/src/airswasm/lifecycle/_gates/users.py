@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Generator, Iterable
+from collections.abc import AsyncIterator, Generator, Iterable, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -11,11 +11,11 @@ from typing import Literal, TypeAlias
 from airswasm.security import Guard
 from anyio.lowlevel import checkpoint
 
-from .._registry.registry import Registry
+from .._registry.registry import ComponentRecord, Registry
 
 __all__ = ("ExportUsers", "Use", "User", "Users")
 
-Use: TypeAlias = Literal["has sent to it", "may send to it", "calls its exports"]
+Use: TypeAlias = Literal["needs it", "has sent to it", "may send to it", "calls its exports"]
 _SENDING = ("messaging:send", "messaging:request")
 _SUBSCRIBING = ("messaging:subscribe",)
 _AT_ONCE = 100
@@ -89,10 +89,11 @@ class Users:
         installed components and gives way now and then.
         """
         recent = {each for kind in _SENDING for each in self.guard.recent_users(kind, name)}
+        senders = {each async for each in self._who_may(_SENDING, name)}
         found = list(self.exports.of(name))
-        async for user in self._who_may(_SENDING, name):
-            use: Use = "has sent to it" if user in recent else "may send to it"
-            if user != name:
+        for record in self.registry:
+            user, use = record.name, _use(record, name, recent, senders)
+            if use is not None and user != name:
                 found.append(User(user, use))
         return tuple(found)
 
@@ -107,3 +108,12 @@ class Users:
             decide = self.guard.decide
             if any(decide(record.name, each, resource).is_allowed for each in capabilities):
                 yield record.name
+
+
+def _use(record: ComponentRecord, name: str, recent: Set[str], senders: Set[str]) -> Use | None:
+    """Return the surest use that a component makes of a name."""
+    if name in record.active_version.needs:
+        return "needs it"
+    if record.name in recent:
+        return "has sent to it"
+    return "may send to it" if record.name in senders else None

@@ -471,6 +471,8 @@ class Ledger:
                 facts["removed"] = ", ".join(gone)
             if before.owner != after.owner:
                 facts["owner"] = _fingerprint(after.owner)
+            if before.active != after.active:
+                facts |= {f"override {gate}": why for gate, why in version.overridden.items()}
         return HistoryEntry(
             record.name, verb,
             before=before.active if before is not None else "",
