@@ -88,6 +88,12 @@
         (call $set (i32.const 64) (i32.const 5) (i32.const 16) (i32.const 1) (i32.const 160))
         (if (i32.load8_u (i32.const 160))
           (then (return (call $refuse (i32.load (i32.const 176)) (i32.load (i32.const 180))))))))
+    (if (i32.eq (local.get $command) (i32.const 110)) ;; n: note the message as a key
+      (then
+        (call $set
+          (local.get $at) (local.get $length) (i32.const 16) (i32.const 1) (i32.const 160))
+        (if (i32.load8_u (i32.const 160))
+          (then (return (call $refuse (i32.load (i32.const 176)) (i32.load (i32.const 180))))))))
     (if (i32.eq (local.get $command) (i32.const 108)) ;; l: log
       (then (call $log (i32.const 2) (i32.const 80) (i32.const 9))))
     (call $done))
