@@ -22,7 +22,8 @@ from airswasm.lifecycle import (
     UpdateBlocked,
 )
 from airswasm.lifecycle._trial.replaying import Tried
-from airswasm.storage import Store
+from airswasm.runtime import Meters
+from airswasm.storage import StorageUnavailable, Store
 from airswasm.wit import Blocks
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -237,6 +238,25 @@ async def test_a_damaged_recording_is_told(opened: Any, books: Books, yes: Appro
         assert report.incomparable["its record is damaged"] >= 4
         assert report.compared >= 3
         assert report.divergences == ()
+
+
+async def test_a_refusing_disk_ends_no_message(opened: Any, books: Books, yes: Approve) -> None:
+    """What could not be kept is counted, and the message is answered."""
+    async with opened() as system:
+        await system.install(books(), approve=yes)
+        recordings = system._recordings
+
+        class Full:
+            def write(self, *_arguments: object) -> None:
+                raise StorageUnavailable("store", "the disk is full")
+
+        recordings._index = Full()  # type: ignore[assignment]
+        await tell(system, *[b"e1"] * 130)
+        assert await system.send(NAME, b"e2") == b"2"
+        recordings.flush()
+        lost = dict(system.services.get(Meters).samples("messages_recorded_without_content_total"))
+        assert lost[NAME] >= 131
+        assert recordings.list() == ()
 
 
 async def test_nothing_is_recorded_unasked(opened: Any, books: Books, yes: Approve) -> None:

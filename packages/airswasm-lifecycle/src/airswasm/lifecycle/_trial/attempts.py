@@ -83,6 +83,7 @@ class Attempt:
         calls: Those with an effect, in order.
         unanswered: The functions of which a call is not in the recording.
         written: The last value of each key that was written, brief; None for one that was deleted.
+        before: The value that each of these keys had before.
         expiring: The keys among them that expire, or did.
         size_bytes: About what all of this takes.
     """
@@ -90,6 +91,7 @@ class Attempt:
     calls: list[HostCalled] = field(default_factory=list[HostCalled])
     unanswered: list[str] = field(default_factory=list[str])
     written: dict[str, object] = field(default_factory=dict[str, object])
+    before: dict[str, bytes | None] = field(default_factory=dict[str, "bytes | None"])
     expiring: set[str] = field(default_factory=set[str])
     size_bytes: int = 0
     _answers: dict[bytes, deque[Answer]] = field(default_factory=dict[bytes, "deque[Answer]"])
@@ -149,7 +151,8 @@ class Attempt:
         """Note what was written on the copy."""
         for each in changes:
             self.written[each.key] = None if each.after is None else brief(each.after)
-            self.size_bytes += len(each.key) + _WHOLE_BYTES
+            self.before.setdefault(each.key, each.before)
+            self.size_bytes += len(each.key) + len(each.before or b"") + _WHOLE_BYTES
             if each.expires:
                 self.expiring.add(each.key)
 

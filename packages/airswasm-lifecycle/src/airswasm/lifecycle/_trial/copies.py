@@ -39,12 +39,8 @@ class Copies:
         return len(names)
 
     @asynccontextmanager
-    async def of(self, name: str, checkpoint: str = "") -> AsyncGenerator[Namespace]:
+    async def of(self, name: str) -> AsyncGenerator[Namespace]:
         """Copy a component's namespace in bounded steps, and drop the copy at the end of the block.
-
-        Args:
-            name: The component.
-            checkpoint: The label of a checkpoint to copy instead of what is there now.
 
         Raises:
             StorageError: The store refuses; nothing is left.
@@ -55,7 +51,7 @@ class Copies:
             copy = self._store.namespace(
                 label, quota_bytes=_NO_QUOTA, durability="os", has_batch_bounds=False
             )
-            await copy.copy_from(self._store.namespace(name), checkpoint)
+            await copy.copy_from(self._store.namespace(name))
             yield copy
         finally:
             with anyio.CancelScope(shield=True):

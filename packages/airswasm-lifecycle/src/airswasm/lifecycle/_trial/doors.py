@@ -208,7 +208,12 @@ def _recorded(
             else:
                 tape.note_answer(answer)
 
-        return noting(function(caller, *arguments), note)
+        try:
+            outcome = function(caller, *arguments)
+        except Exception as error:
+            note(None, error)
+            raise
+        return noting(outcome, note)
 
     return _alike(function, record)
 

@@ -20,6 +20,9 @@ from .report import ReplayReport
 
 __all__ = ("ReplayGate", "replay_gate")
 
+_SHOWN = 3
+"""Differences of each kind in a verdict, which is one paragraph; a replay by itself shows more."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReplayGate:
@@ -77,19 +80,22 @@ def _reasons(report: ReplayReport) -> Iterator[Reason]:
             "running_fuel": report.running_fuel, "candidate_fuel": report.candidate_fuel,
         },
     )  # fmt: skip
-    for each in report.divergences:
+    for each in report.divergences[:_SHOWN]:
         place = f" of {each.message}" if each.message else ""
         text = f"{each.kind}{place}: {each.came}, and not {each.recorded}"
         yield Reason(
             f"other-{each.kind}", text, each.message,
             detail={"at": each.at, "recorded": each.recorded, "came": each.came},
         )  # fmt: skip
-    for value in report.differences:
+    for value in report.differences[:_SHOWN]:
         running, came = _shown(value.running), _shown(value.candidate)
         yield Reason(
             "other-value", f"it leaves {came} under {value.key!a}, and not {running}", value.key,
             detail={"recorded": running, "came": came, "message": value.message},
         )  # fmt: skip
+    left = max(0, report.diverged - _SHOWN), max(0, report.differing_keys - _SHOWN)
+    if any(left):
+        yield Reason("more", f"and {left[0]} messages and {left[1]} stored values more")
     for reason, count in report.incomparable.items():
         yield Reason("not-compared", f"{count} not compared: {reason}", detail={"count": count})
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import TypeAlias, cast
 
@@ -214,7 +213,16 @@ class Recordings(KeptRecordings):
         return linked.component.link(interfaces)
 
     def keep(self, name: str, entry: Recorded) -> None:
-        """Keep a message; without its content where that must not be recorded."""
+        """Keep a message; without its content where that must not be recorded.
+
+        A message whose record cannot be kept is counted: it is answered all the same.
+        """
+        try:
+            self._keep(name, entry)
+        except Exception:  # the store's, or a codec's of any package, for what a guest wrote
+            self._meters.add(UNRECORDED, name)
+
+    def _keep(self, name: str, entry: Recorded) -> None:
         reason = self._redactor.reason(entry)
         if reason:
             entry = replace(
@@ -234,17 +242,19 @@ class Recordings(KeptRecordings):
         """Write what waits; what the disk refuses is counted, and lost."""
         waiting, self._waiting, self._waiting_bytes = self._waiting, {}, 0
         for name, packed in waiting.items():
-            self._remember(name)
-            log = self._log(name)
-            fitting = _fitting(packed, log.bounds)
             try:
-                log.write(fitting, self._noted(name, len(fitting)))
+                self._write(name, packed)
             except StorageError:
-                self._meters.add(UNRECORDED, name, len(fitting))
-            found = self.status(name)
-            self._meters.set(RECORDING_BYTES, name, found.size_bytes)
-            with suppress(StorageError):
-                self._index.write({name: found.line}, lambda _error: None)
+                self._meters.add(UNRECORDED, name, len(packed))
+
+    def _write(self, name: str, packed: Sequence[bytes]) -> None:
+        self._remember(name)
+        log = self._log(name)
+        fitting = _fitting(packed, log.bounds)
+        log.write(fitting, self._noted(name, len(fitting)))
+        found = self.status(name)
+        self._meters.set(RECORDING_BYTES, name, found.size_bytes)
+        self._index.write({name: found.line}, lambda _error: None)
 
     async def forget(self, name: str) -> int:
         """Remove what was recorded of a component; return how many messages there were.

@@ -6,23 +6,25 @@ the component have changed meanwhile shows as a value of before that is not the 
 change, and is done again where it was done.
 
 The running version goes first: it is the control. A message that it does not handle on trial as was
-recorded is not compared (see `comparing`). Then the candidate handles the same messages, on the
-same data, at the same time, with the same chance; and what both leave in the store is compared.
+recorded is not compared (see `comparing`). What it wrote is undone, and the candidate handles the
+same messages, on the same data, at the same time, with the same chance. A key that neither wrote
+cannot differ, so the values of the others are compared.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import anyio
 import anyio.lowlevel
 from airswasm.actor import GuestRefused, InitFailed, MigrationFailed
 from airswasm.runtime import EngineError, Meters
-from airswasm.storage import Namespace, Written
+from airswasm.storage import Namespace
 from airswasm.wit import safe_text
 
 from .._block import DIVERGED, REPLAYED
@@ -38,7 +40,8 @@ from .trial import GivenTime, Trial, Trials
 
 __all__ = ("Replaying", "Tried")
 
-_BEGIN, _CONTROL = "begin", "control"
+_STEP = 256
+"""Keys that are read or written between two turns of other tasks."""
 _SHOWN = 20
 _DETAIL = 300
 _MOST_BYTES = 64 * 1024 * 1024
@@ -70,6 +73,8 @@ class _Run:
         moved: The keys that `migrate` wrote.
         writers: The place of the message that last wrote each key.
         expiring: The keys that expire.
+        before: The values that keys had before the run wrote them.
+        after: The values that they have at its end.
         size_bytes: About what all of this takes.
     """
 
@@ -78,6 +83,8 @@ class _Run:
     moved: set[str] = field(default_factory=set[str])
     writers: dict[str, int] = field(default_factory=dict[str, int])
     expiring: set[str] = field(default_factory=set[str])
+    before: dict[str, bytes | None] = field(default_factory=dict[str, "bytes | None"])
+    after: dict[str, bytes | None] = field(default_factory=dict[str, "bytes | None"])
     size_bytes: int = 0
 
 
@@ -89,16 +96,13 @@ class Replaying:
     trials: Trials
     meters: Meters
 
-    async def replay(
-        self, name: str, running: Tried, candidate: Tried, *, checkpoint: str = ""
-    ) -> ReplayReport:
+    async def replay(self, name: str, running: Tried, candidate: Tried) -> ReplayReport:
         """Compare two versions over what is recorded of a component; nothing else changes.
 
         Args:
             name: The component.
             running: The version that serves.
             candidate: The version to try.
-            checkpoint: The label of a checkpoint of the data to take instead of what is there now.
 
         Raises:
             NothingRecorded: There is no message to replay.
@@ -111,15 +115,13 @@ class Replaying:
         if not any(each.kind != "start" for each in entries) and not damaged and not others:
             is_recording = self.recordings.settings.covers(name)
             raise NothingRecorded(name, is_recording=is_recording)
-        async with self.trials.copies.of(name, checkpoint) as data:
+        async with self.trials.copies.of(name) as data:
             await _undo(data, entries)
-            await data.checkpoints.create(_BEGIN)
             most = self.recordings.settings.timeout / 2
             control = await self._run(name, running, data, entries, most)
-            await data.checkpoints.create(_CONTROL)
-            await data.checkpoints.restore(_BEGIN)
+            await _write(data, control.before)
             tried = await self._run(name, candidate, data, entries, most, running.version)
-            report = await self._compare(entries, control, tried, data)
+        report = self._compare(entries, control, tried)
         incomparable = dict(report.incomparable)
         if others:
             incomparable["another version handled it"] = others
@@ -163,15 +165,15 @@ class Replaying:
         async with self.trials.trial(
             name, tried.digest, tried.manifest, data=data, time=given
         ) as trial:
+            player = _Player(trial, given, run, migrate_from)
             with anyio.move_on_after(most_seconds):
-                player = _Player(trial, given, run, migrate_from)
                 await player.play(entries)
+            player.note_rest()
+        run.after = await _read(data, run.before)
         run.observed += [None] * (len(entries) - len(run.observed))
         return run
 
-    async def _compare(
-        self, entries: Sequence[Recorded], control: _Run, tried: _Run, data: Namespace
-    ) -> ReplayReport:
+    def _compare(self, entries: Sequence[Recorded], control: _Run, tried: _Run) -> ReplayReport:
         reasons = Counter[str]()
         divergences: list[Divergence] = []
         unsure: set[int] = set()
@@ -199,7 +201,7 @@ class Replaying:
             candidate_fuel += its.fuel
             divergences += found
         count, differences = 0, list[StateDifference]()
-        async for difference, is_sure in _differences(entries, control, tried, data, unsure):
+        for difference, is_sure in _differences(entries, control, tried, unsure):
             if not is_sure:
                 reasons["a key whose value a message decides that is not compared"] += 1
                 continue
@@ -260,11 +262,12 @@ class _Player:
         self.given.move(entry.at, 0)
         try:
             await self.trial.start(entry.answers)
-            self._note(self.trial.attempt, -1)
             if self.migrate_from:
+                self._note(self.trial.attempt, -1)
                 origin, self.migrate_from = self.migrate_from, ""
                 await self.trial.migrate(origin)
                 self.run.moved.update(self.trial.attempt.written)
+            self._note(self.trial.attempt, -1)
         except (InitFailed, MigrationFailed, EngineError) as error:
             self.run.failure = safe_text(error)[:_DETAIL]
             return False
@@ -302,20 +305,30 @@ class _Player:
             if each.key in self.known and self.known[each.key] != each.before:
                 foreign.setdefault(each.key, each.before)
             self.known[each.key] = each.after
-        if foreign:
-            await self.trial.data.batch(foreign)
+        await self._put(foreign)
 
     async def _skip(self, entry: Recorded) -> None:
         """Do what a message did that is not handled again."""
         self.run.observed.append(None)
-        changes = {each.key: each.after for each in entry.changes}
-        if changes:
-            await self.trial.data.batch(changes)
+        await self._put({each.key: each.after for each in entry.changes})
+
+    async def _put(self, values: dict[str, bytes | None]) -> None:
+        """Write what neither version writes here."""
+        for key in values:
+            if key not in self.run.before:
+                self.run.before[key] = self.trial.data.read(key)
+        await _write(self.trial.data, values)
+
+    def note_rest(self) -> None:
+        """Note what was written by a function that did not come to its end."""
+        for key, value in self.trial.attempt.before.items():
+            self.run.before.setdefault(key, value)
 
     def _note(self, attempt: Attempt, place: int) -> None:
         self.run.writers.update(dict.fromkeys(attempt.written, place))
         self.run.expiring |= attempt.expiring
         self.run.size_bytes += attempt.size_bytes
+        self.note_rest()
 
 
 def _of_version(entries: Sequence[Recorded], version: str) -> tuple[list[Recorded], int]:
@@ -328,36 +341,55 @@ def _of_version(entries: Sequence[Recorded], version: str) -> tuple[list[Recorde
 
 async def _undo(data: Namespace, entries: Sequence[Recorded]) -> None:
     """Make a copy what it was before the first message."""
-    first: dict[str, Written] = {}
+    first: dict[str, bytes | None] = {}
     for entry in entries:
         for each in entry.changes:
-            first.setdefault(each.key, each)
-    part: dict[str, bytes | None] = {}
-    for key, each in first.items():
-        part[key] = each.before
-        if len(part) >= 256:
-            await data.batch(part)
-            part = {}
-    if part:
+            first.setdefault(each.key, each.before)
+    await _write(data, first)
+
+
+async def _write(data: Namespace, values: Mapping[str, bytes | None]) -> None:
+    """Write values in steps that hold nothing up."""
+    waiting = iter(values.items())
+    while part := dict(islice(waiting, _STEP)):
         await data.batch(part)
 
 
-async def _differences(
-    entries: Sequence[Recorded], control: _Run, tried: _Run, data: Namespace, unsure: set[int]
-) -> AsyncGenerator[tuple[StateDifference, bool]]:
-    """Yield each key that differs in the end, and whether that is the candidate's doing."""
+async def _read(data: Namespace, keys: Iterable[str]) -> dict[str, bytes | None]:
+    """Read values in steps that hold nothing up."""
+    values: dict[str, bytes | None] = {}
+    for number, key in enumerate(keys):
+        if not number % _STEP:
+            await anyio.lowlevel.checkpoint()
+        values[key] = data.read(key)
+    return values
+
+
+def _differences(
+    entries: Sequence[Recorded], control: _Run, tried: _Run, unsure: set[int]
+) -> Iterator[tuple[StateDifference, bool]]:
+    """Yield each key that differs in the end, and whether that is the candidate's doing.
+
+    Both runs began with the same data, so a key that one of them did not write has the value that
+    the other found.
+    """
     expiring = control.expiring | tried.expiring
-    async with aclosing(data.checkpoints.diff(_CONTROL)) as found:
-        async for each in found:
-            places = [run.writers[each.key] for run in (control, tried) if each.key in run.writers]
-            place = max(places, default=-1)
-            is_sure = not (
-                each.key in expiring or each.key in tried.moved or unsure.intersection(places)
-            )
-            if tried.failure or control.failure:
-                is_sure = False
-            message = entries[place].id if place >= 0 else ""
-            yield StateDifference(each.key, each.before, each.now, message), is_sure
+    for key in sorted(control.after.keys() | tried.after.keys()):
+        running = control.after[key] if key in control.after else tried.before[key]
+        candidate = tried.after[key] if key in tried.after else control.before[key]
+        if running == candidate:
+            continue
+        places = [run.writers[key] for run in (control, tried) if key in run.writers]
+        place = max(places, default=-1)
+        is_sure = not (
+            tried.failure
+            or control.failure
+            or key in expiring
+            or key in tried.moved
+            or unsure.intersection(places)
+        )
+        message = entries[place].id if place >= 0 else ""
+        yield StateDifference(key, running, candidate, message), is_sure
 
 
 def _fuel_of(error: BaseException | None) -> int:

@@ -256,14 +256,6 @@ class Checkpoints:
                 for difference in part:
                     yield difference
 
-    def content(self, label: str) -> Space:
-        """Return where the content of a checkpoint is; for the parts of this block.
-
-        Raises:
-            CheckpointUnknown: There is none of this label.
-        """
-        return self._find(label)[1]
-
     def _find(self, label: str) -> tuple[Checkpoint, Space]:
         record = self._store.backend.get(self._key(label))
         if record is None:

@@ -379,29 +379,24 @@ class Namespace(InlineNamespace):
                 await rebuilding.merge()
             return count
 
-    async def copy_from(
-        self, other: Namespace, checkpoint: str = "", *, progress: Progress = ignore_progress
-    ) -> int:
+    async def copy_from(self, other: Namespace, *, progress: Progress = ignore_progress) -> int:
         """Become a copy of another namespace of the same store, in one step for readers.
 
         A cancel before the end changes nothing.
 
         Args:
-            other: The namespace to copy.
-            checkpoint: The label of one of its checkpoints; without it, it is copied as it is now.
+            other: The namespace to copy, as it is now.
             progress: Told how many keys were written so far.
 
         Returns:
             How many entries were copied.
 
         Raises:
-            CheckpointUnknown: There is none of that label.
             StorageError: Refused or failed; nothing changed.
         """
         await self._store.recover()
         async with Rebuilding(self._store, self, progress) as rebuilding:
-            content = other.checkpoints.content(checkpoint) if checkpoint else other._space()
-            count = await rebuilding.copy(content)
+            count = await rebuilding.copy(other._space())
             await rebuilding.take_over()
             return count
 
