@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from airswasm.actor import Receipt
 from airswasm.lifecycle import (
+    DataPlan,
     Difference,
     GateVerdict,
     HealthSection,
@@ -278,6 +279,7 @@ class PlanDocument:
         source: Where it comes from; empty if it has no source.
         pin: The source's name for exactly this content.
         verdicts: The verdicts of the gates that need no running version, on an update or rollback.
+        data: The choice about the component's data; for a rollback only.
     """
 
     digest: str
@@ -310,6 +312,7 @@ class PlanDocument:
     source: str
     pin: str
     verdicts: tuple[GateVerdict, ...]
+    data: DataPlan | None
 
 
 def plan_document(plan: InstallPlan, kinds: Kinds, policy: HostPolicy) -> PlanDocument:
@@ -348,6 +351,7 @@ def plan_document(plan: InstallPlan, kinds: Kinds, policy: HostPolicy) -> PlanDo
         source=plan.source,
         pin=plan.pin,
         verdicts=plan.verdicts,
+        data=plan.data,
     )
 
 

@@ -8,6 +8,10 @@ __all__ = ("DENIED", "GRANT_OPERATIONS", "NARROWED", "OVERRIDES")
 
 _NAME = Parameter("name", "path", Component(), "The component.")
 _TO = Parameter("to", "query", Text(), "The version; by default the one before.", None)
+_DATA = Parameter(
+    "data", "query", Text(("", "keep", "restore")),
+    "`keep` for the data of now, `restore` for that of the version.", "",
+)  # fmt: skip
 _COMPONENT = "/v1/components/{name}"
 _REPORT = "airswasm.lifecycle:GrantReport"
 NARROWED = Parameter(
@@ -62,8 +66,10 @@ GRANT_OPERATIONS = (
     Operation(
         "rollback", "POST", f"{_COMPONENT}/rollback", "Go back to a retained version.",
         Json("component/1", "airswasm.lifecycle:ComponentInfo"),
-        (_NAME, _TO, *OVERRIDES), changes=True, scope="all",
+        (_NAME, _TO, *OVERRIDES, _DATA), changes=True, scope="all",
         detail="Nothing is asked: that version was approved before. What was withdrawn since stays "
-        "withdrawn; the plan of the rollback lists it in `withheld`.",
+        "withdrawn; the plan of the rollback lists it in `withheld`. Without `data`, the data of "
+        "now stays, unless a later version has migrated it: then it is refused. The plan has, in "
+        "`data`, what each choice does.",
     ),
 )  # fmt: skip

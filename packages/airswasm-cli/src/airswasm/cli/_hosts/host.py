@@ -16,7 +16,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, cast
 
 from .._control.api import OPERATIONS
 from .._control.document import Document
@@ -35,7 +35,7 @@ from .timers import LocalTimers, TimerHost
 from .versions import LocalVersions, VersionHost
 
 if TYPE_CHECKING:
-    from airswasm.lifecycle import Approval, InstallPlan, Package, System
+    from airswasm.lifecycle import Approval, DataChoice, InstallPlan, Package, System
     from airswasm.security import PublicKey, TrustedComponent, Use
 
 __all__ = ("GrantChange", "Host", "LocalHost")
@@ -100,7 +100,12 @@ class Host(
         ...
 
     async def rollback(
-        self, name: str, to: str | None = None, override: str = "", reason: str = ""
+        self,
+        name: str,
+        to: str | None = None,
+        override: str = "",
+        reason: str = "",
+        data: str = "",
     ) -> Document:
         """Go back to a retained version."""
         ...
@@ -395,11 +400,18 @@ class LocalHost(
         return to_document(plan_document(plan, self._system.kinds, self._system.policy))
 
     async def rollback(
-        self, name: str, to: str | None = None, override: str = "", reason: str = ""
+        self,
+        name: str,
+        to: str | None = None,
+        override: str = "",
+        reason: str = "",
+        data: str = "",
     ) -> Document:
         """See `Host`."""
         overrides = _overrides(override, reason)
-        return to_document(await self._system.rollback(name, to, overrides=overrides))
+        choice = cast("DataChoice | None", data or None)
+        done = self._system.rollback(name, to, overrides=overrides, data=choice)
+        return to_document(await done)
 
     async def grants(self) -> Sequence[Document]:
         """See `Host`."""

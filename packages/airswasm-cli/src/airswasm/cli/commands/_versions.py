@@ -29,6 +29,7 @@ def shown_keeping(version: Document) -> str:
 
 def shown_version(version: Document) -> str:
     """Return all that is known of a retained version, in lines."""
+    from ._rollback_data import shown_checkpoint
     from ._times import when
 
     replaced, source = version.get("replaced_at"), one_line(version.get("source"))
@@ -42,6 +43,9 @@ def shown_version(version: Document) -> str:
     ]
     if source:
         lines.append(f"from {source}{f' ({pin})' if pin else ''}")
+    data = shown_checkpoint(version.get("checkpoint"))
+    if data:
+        lines.append(data)
     lines += [
         f"past the gate {one_line(gate)}: {one_line(why)}"
         for gate, why in mapping(version.get("overridden")).items()
