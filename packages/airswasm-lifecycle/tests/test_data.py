@@ -327,10 +327,10 @@ class TestRollback:
         assert now != then
         writes, put = itertools.count(1), desk.system._registry.put
 
-        async def failing(*records: ComponentRecord) -> None:
+        async def failing(*records: ComponentRecord, **beside: Any) -> None:
             if next(writes) == write:
                 raise OSError("no space left")
-            await put(*records)
+            await put(*records, **beside)
 
         monkeypatch.setattr(desk.system._registry, "put", failing)
         with pytest.raises(UpdateFailed, match="no space left") as caught:
