@@ -3,9 +3,10 @@
     python bench/ten_thousand.py [COUNT] [ROUNDS]
 
 The component is the one that `airswasm init --lang c` starts with: its `init` logs, and for each
-message it reads and writes its storage, logs, publishes, and answers. Then the same home is hosted
-again and again, to see whether time or memory grow from round to round. As in `airswasm run`, no
-garbage is collected during the start; and at the end all rest, as a host lets idle ones.
+message it reads and writes its storage, logs, publishes, and answers. Two names are updated beside
+the others. Then the same home is hosted again and again, to see whether time or memory grow from
+round to round. As in `airswasm run`, no garbage is collected during the start; and at the end all
+rest, as a host lets idle ones.
 
 Prints seconds of CPU (the machine may be busy) beside those of the clock, and resident memory.
 Set TMPDIR to a file system in memory when you compare runs: ext4 takes 0.3 ms to make each log file
@@ -94,14 +95,18 @@ def build(source: Path, folder: Path) -> bytes:
     return made.read_bytes()
 
 
-def package(folder: Path) -> Package:
-    """The C template's package, signed."""
+def packages(folder: Path) -> tuple[Package, Package]:
+    """Two versions of the C template's package, signed by one key."""
     template = Path(__file__).parents[2] / TEMPLATE
     wasm = build(template / "src" / "{{name}}.c.in", folder)
     manifest = (template / "Component.toml.in").read_text()
     manifest = manifest.replace("{{identity}}", "local/hello").replace("{{name}}", "hello")
-    files = {"Component.toml": manifest.encode(), "build/hello.wasm": wasm}
-    return Package.from_files(files).sign(generate_key(), sequence=1)
+    key, made = generate_key(), list[Package]()
+    for sequence, version in enumerate(("0.1.0", "0.2.0"), 1):
+        text = manifest.replace('version = "0.1.0"', f'version = "{version}"')
+        files = {"Component.toml": text.encode(), "build/hello.wasm": wasm}
+        made.append(Package.from_files(files).sign(key, sequence=sequence))
+    return made[0], made[1]
 
 
 async def ask_all(system: System, names: list[str], number: int) -> None:
@@ -156,7 +161,7 @@ async def main(count: int, rounds: int) -> None:
     names = [f"local/n{number}" for number in range(count)]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        made = package(folder)
+        made, newer = packages(folder)
         home = folder / "home"
         print(f"{count:,} names of one component of {len(made.wasm):,} bytes")
         print(
@@ -166,6 +171,13 @@ async def main(count: int, rounds: int) -> None:
         with watch.lap("install"):
             async with System(home, mode="offline") as system:
                 await system.install_many(made, names, approve=lambda _plan: True)
+        async with System(home, mode="offline") as system:
+            with watch.lap("list"):
+                assert len(system.list()) == count
+            with watch.lap("update one"):
+                await system.update(newer, name=names[0])
+            with watch.lap("update another"):
+                await system.update(newer, name=names[1])
         print(watch.show(), flush=True)
         gc.collect()
         before = resident_bytes()

@@ -226,6 +226,7 @@ class System(OpenHome):
             for target in targets:  # in one order, or two calls would wait for each other
                 await stack.enter_async_context(self._alone(target))
             await stack.enter_async_context(self._recorded("install", package.name))
+            await self._forgetting.finish_among(frozenset(targets))
             return await self._installing.install_many(
                 package, targets, approve, progress, start=start
             )

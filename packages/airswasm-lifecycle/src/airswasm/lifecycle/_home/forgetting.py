@@ -9,7 +9,7 @@ read the last owner's data.
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import cast
 
 from airswasm.runtime import Services
@@ -89,6 +89,13 @@ class Forgetting:
         if failures:
             raise PurgeIncomplete(name, failures)
         await self._unfinished.delete(name)
+
+    async def finish_among(self, names: Collection[str]) -> None:
+        """Purge those of many names for which that was intended; raises as `finish`."""
+        intended = [entry.key async for entry in self._unfinished.entries()]
+        for name in intended:
+            if name in names:
+                await self.finish(name)
 
     async def resume(self, warn: Callable[[str, str], None]) -> None:
         """Resume every unfinished purge; call `warn(name, text)` for each that fails again."""
