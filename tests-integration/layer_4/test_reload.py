@@ -30,7 +30,7 @@ from airswasm.osl._wasi_filesystem import WasiFilesystem
 from airswasm.osl._wasi_http import WasiHttp
 from airswasm.runtime import HostMemory
 from airswasm.security import Guard
-from airswasm.storage import Store
+from airswasm.storage import StorageQuotas, Store
 from airswasm.wit import Blocks, Section, load_part
 
 pytestmark = pytest.mark.anyio
@@ -47,6 +47,7 @@ SPECIAL: Mapping[str, object] = {
     "durable.topics": ["orders.**"],
     "engine.host_slice": 0.001,
     "host.mode": "development",
+    "limits.quotas": {"shop/orders": {"storage": 5, "storage_keys": 6}},
     "monitoring.mailbox_fill": 0.5,
     "monitoring.quota_fill": 0.5,
     "network.internal_networks": ["10.0.0.0/8"],
@@ -126,6 +127,17 @@ def one_of(values: list[object]) -> object:
 
 def of_policy(section: str) -> Observe:
     return lambda system, key: getattr(getattr(system.policy, section), key)
+
+
+def of_limits(system: System, key: str) -> object:
+    if key != "quotas":
+        return getattr(system.policy.limits, key)
+    quotas = system.services.get(StorageQuotas)  # type: ignore[type-abstract]
+    name = "shop/orders"
+    if name not in system.policy.limits.quotas:
+        return {}
+    held = {"storage": quotas.quota_bytes(name), "storage_keys": quotas.quota_keys(name)}
+    return {name: held}
 
 
 def of_network(system: System, key: str) -> object:
@@ -288,7 +300,7 @@ OBSERVERS: Mapping[str, Observe] = {
     "health": of_policy("health"),
     "host": of_host,
     "install": of_policy("install"),
-    "limits": of_policy("limits"),
+    "limits": of_limits,
     "logs": of_private("logs._files.limits"),
     "messaging": of_messaging,
     "monitoring": of_monitoring,

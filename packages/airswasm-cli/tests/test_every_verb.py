@@ -56,6 +56,8 @@ storage checkpoints diff local/hello noon
 storage checkpoints restore local/hello noon --yes
 storage checkpoints drop local/hello noon --yes
 storage usage
+storage quota local/hello --bytes 1MiB --keys 1000
+storage quota local/hello --unset
 storage verify
 backup {}/noon.backup
 tokens create prometheus --scope monitoring

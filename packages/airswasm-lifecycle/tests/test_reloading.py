@@ -178,6 +178,28 @@ class TestRunning:
         await system.send(NAME, b"other")
         assert system.component_status(NAME).restarts == 0
 
+    async def test_a_quota_of_one_name(
+        self, system: System, workshop: Workshop, yes: Approve
+    ) -> None:
+        """It wins over manifest and policy, lower and higher; another name has the policy's."""
+        package = workshop.package(capabilities=ALL, limits='memory = "1 MiB"\nstorage_keys = 1')
+        await system.install(package, approve=yes)
+        write(system, f'[limits.quotas."{NAME}"]\nstorage = 0\n')
+        await system.reload()
+        with pytest.raises(GuestRefused):
+            await system.send(NAME, b"count")
+        write(system, "")
+        await system.reload()
+        await system.send(NAME, b"count")
+        with pytest.raises(GuestRefused):
+            await system.send(NAME, b"other")
+        write(system, f'[limits]\nstorage_keys = 1\n[limits.quotas."{NAME}"]\nstorage_keys = 2\n')
+        await system.reload()
+        await system.send(NAME, b"other")
+        write(system, "[limits.quotas.hello]\nstorage = 0\n")
+        with pytest.raises(ConfigurationInvalid, match="no component's name"):
+            await system.reload()
+
     async def test_a_mailbox(self, system: System, workshop: Workshop, yes: Approve) -> None:
         """Lowered below what waits, it refuses what comes and keeps what is there."""
         await system.install(workshop.package(limits='memory = "1 MiB"\nmailbox = 10'), approve=yes)

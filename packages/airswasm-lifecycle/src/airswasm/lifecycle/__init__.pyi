@@ -19,6 +19,7 @@ from ._home.policy import (
     HostPolicy,
     InstallPolicy,
     LimitPolicy,
+    NameQuota,
     SupervisionPolicy,
 )
 from ._hosting.access import AccessReport, LayerAnswer
@@ -79,6 +80,7 @@ from ._sources.source import Arrived, Fetched, PackageSource
 from ._sources.trees import FetchedTree, TreeFile, TreeSource
 from ._system import System
 from ._toml.documents import read_toml_text
+from ._toml.quantities import parse_bytes
 from ._trial.comparing import show_payload
 from ._trial.desk import RecordedMessages
 from ._trial.recorded import Recorded
@@ -158,6 +160,8 @@ from .errors import (
 )
 
 __all__ = (
+    "parse_bytes",
+    "NameQuota",
     "BlockingSystem",
     "NeedsInCycle",
     "show_payload",

@@ -101,7 +101,8 @@ class QuotaExceeded(StorageError):
         "E0503",
         "quota used up",
         "The write would take the component over its quota of bytes or of keys.",
-        "delete something, or raise `storage` (bytes) or `storage_keys` under [limits] in "
+        "delete something; an operator sets another quota with `airswasm storage quota`, and an "
+        "author asks for one by `storage` (bytes) or `storage_keys` under [limits] in "
         "Component.toml, and where the host allows less, in config.toml",
     )
 

@@ -12,7 +12,7 @@ from airswasm.lifecycle import Configuration, ConfigurationInvalid, Setting
 from .._control.document import Document
 from .._session.session import Session, verb
 
-__all__ = ("app",)
+__all__ = ("app", "change_setting")
 
 app = typer.Typer(
     add_completion=False,
@@ -145,6 +145,13 @@ def path(session: Session) -> None:
         session.terminal.document("config-path/1", {"path": str(file)})
         return
     session.terminal.data(str(file))
+
+
+def change_setting(session: Session, name: str, value: str | None) -> None:
+    """Set or remove a setting, have a running host take it over, and show what holds."""
+    found = _edit(session, name, value)
+    text = f"{name} = {found.value}" if found else name
+    _tell_changed(session, name, found, text, reload=True)
 
 
 def _edit(session: Session, name: str, value: str | None) -> Setting | None:

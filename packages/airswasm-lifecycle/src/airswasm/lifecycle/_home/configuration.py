@@ -253,7 +253,9 @@ def write_toml(value: object) -> str:
         return write_toml(dataclasses.asdict(value))
     if isinstance(value, Mapping):
         items = cast("Mapping[str, object]", value).items()
-        pairs = (f"{_toml_key(key)} = {write_toml(item)}" for key, item in items)
+        pairs = (
+            f"{_toml_key(key)} = {write_toml(item)}" for key, item in items if item is not None
+        )
         return f"{{ {', '.join(pairs)} }}" if value else "{}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(write_toml(item) for item in cast('Sequence[object]', value))}]"

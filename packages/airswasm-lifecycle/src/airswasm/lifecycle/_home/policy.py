@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 from airswasm.runtime import HostSettings
 
+from .._packages.component_name import is_component_name
 from .._toml.quantities import LEAST_INTERVAL
 from ..errors import LimitAbovePolicy, ManifestProblem
 from .caps import Excess, excesses, hold
@@ -29,6 +30,7 @@ __all__ = (
     "HostPolicy",
     "InstallPolicy",
     "LimitPolicy",
+    "NameQuota",
     "SupervisionPolicy",
     "mode_problems",
 )
@@ -71,6 +73,23 @@ class InstallPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class NameQuota:
+    """An operator's quota for what one name stores, whatever its manifest asks for.
+
+    Attributes:
+        storage: Bytes of keys and values; None for the manifest's within the policy.
+        storage_keys: Keys; None for the same.
+    """
+
+    storage: int | None = None
+    storage_keys: int | None = None
+
+    def __post_init__(self) -> None:
+        if min(self.storage or 0, self.storage_keys or 0) < 0:
+            raise ValueError("quotas must be at least 0")
+
+
+@dataclass(frozen=True, slots=True)
 class LimitPolicy:
     """`[limits]`: the most that a manifest may ask for, and the default if it does not ask.
 
@@ -95,6 +114,8 @@ class LimitPolicy:
         logs: Log lines that a component may write each second.
         running: Components that may run at once; each takes 4 of the 65,530 memory mappings of a
             Linux process.
+        quotas: What single names may store, whatever their manifests ask for:
+            `{ "shop/orders" = { storage = 268435456 } }`. `airswasm storage quota` changes it.
     """
 
     memory: int = 256 * 2**20
@@ -114,11 +135,15 @@ class LimitPolicy:
     sent_bytes: int = 64 * 2**20
     logs: int = 1000
     running: int = 15_000
+    quotas: dict[str, NameQuota] = field(default_factory=dict[str, NameQuota])
 
     def __post_init__(self) -> None:
         if self.durability not in ("sync", "os"):
             raise ValueError("durability must be 'sync' or 'os'")
-        for name in set(self.__slots__) - {"durability"}:
+        for name in self.quotas:
+            if not is_component_name(name):
+                raise ValueError(f"quotas: {name!a} is no component's name")
+        for name in set(self.__slots__) - {"durability", "quotas"}:
             least = _LEAST.get(name, 1e-2)
             if not getattr(self, name) >= least:
                 raise ValueError(f"{name} must be {_at_least(least)}")

@@ -20,7 +20,7 @@ class ComponentStatus:
     restarts: int = 0
     last_error: str | None = None
     waits_for: tuple[str, ...] = ()
-    """The components that it needs and that are not ready, each with its state, while it is `waiting`."""
+    """The needs that are not ready, each with its state, while it is `waiting`."""
     mailbox: int = 0
     """Messages that wait in the mailbox."""
     mailbox_bytes: int = 0

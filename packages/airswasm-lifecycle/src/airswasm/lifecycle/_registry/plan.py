@@ -82,7 +82,7 @@ class InstallPlan:
     lookalikes: tuple[Lookalike, ...] = ()
     """Names of other owners that the name of an install is easily taken for."""
     absent_needs: tuple[str, ...] = ()
-    """The components that it needs and that are not installed: it will wait for them. The digest leaves it out."""
+    """The needs that are not installed: it will wait for them. The digest leaves them out."""
     older_than: str = ""
     """The newer version that was installed here before, where an install goes back behind it."""
     withheld: Grants = field(default_factory=Grants)

@@ -96,12 +96,18 @@ class ComponentPolicies:
 
     def quota_bytes(self, component: str) -> int:
         """Return the quota of this component's namespace."""
+        own = self._policy.limits.quotas.get(component)
+        if own is not None and own.storage is not None:
+            return own.storage
         manifest = self._manifests.get(component)
         asked = manifest.limits.storage if manifest else None
         return asked if asked is not None else self._policy.limits.storage
 
     def quota_keys(self, component: str) -> int:
         """Return the most keys of this component's namespace."""
+        own = self._policy.limits.quotas.get(component)
+        if own is not None and own.storage_keys is not None:
+            return own.storage_keys
         manifest = self._manifests.get(component)
         asked = manifest.limits.storage_keys if manifest else None
         return asked if asked is not None else self._policy.limits.storage_keys

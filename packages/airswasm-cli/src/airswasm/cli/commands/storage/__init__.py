@@ -8,6 +8,7 @@ from .checkpoints import app as checkpoints
 from .exports import export, load
 from .keys import delete, get_value, list_keys, set_value
 from .migrate import migrate
+from .quota import quota
 from .upkeep import usage, verify
 
 __all__ = ("app",)
@@ -26,6 +27,7 @@ for _name, _command in (
     ("export", export),
     ("import", load),
     ("usage", usage),
+    ("quota", quota),
     ("verify", verify),
     ("migrate", migrate),
 ):
