@@ -8,7 +8,7 @@ modules: `_install` has the steps of `install` and `update`, `_components` those
 that a change of trust leaves; `_functions` shows exported functions, `_versions` retained versions,
 and `_gates` what the gates of an update said; `_swap` reads what `swap` is given; `_streams` reads
 and writes files, `_payloads` messages and replies; `_times` formats times and sizes, and `_values`
-shows bytes.
+shows bytes. `_source_build` builds for `--build`.
 """
 
 __all__ = ()
