@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from typing import Any
 
 import pytest
-from airswasm.sdk import BLOCK, _checks
+from airswasm.sdk import BLOCK, _checks, _confinement
 from airswasm.wit import Blocks, load_part
 
 
@@ -14,8 +15,8 @@ def test_the_block_is_found() -> None:
     """One entry point is all that the package has."""
     (found,) = (each for each in Blocks.find() if each.distribution == "airswasm-sdk")
     assert found.block is BLOCK
-    (check,) = BLOCK.checks
-    assert load_part(check.look) is _checks.check_tools
+    looks = [load_part(each.look) for each in BLOCK.checks]
+    assert looks == [_checks.check_tools, _checks.check_builds]
 
 
 def test_the_check_names_the_tool_of_each_language(
@@ -34,6 +35,23 @@ def test_the_check_names_the_tool_of_each_language(
         ("note", "cannot build python: pip install 'airswasm-sdk[python]'"),
         ("ok", "builds c with ziglang 0.15.1"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("missing", "state", "said"),
+    [
+        ((), "ok", "are confined"),
+        (("files", "network"), "note", "write where you can; it can reach the network; to allow"),
+    ],
+)
+def test_the_check_of_builds_says_what_is_not_confined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: Any, state: str, said: str
+) -> None:
+    """It is tried out, so a quick look leaves it out."""
+    monkeypatch.setattr(_confinement, "missing_protections", lambda: missing)
+    (finding,) = _checks.check_builds(tmp_path, quick=False)
+    assert (finding.state, said in finding.text) == (state, True)
+    assert list(_checks.check_builds(tmp_path, quick=True)) == []
 
 
 def test_the_extras_that_it_names_exist() -> None:

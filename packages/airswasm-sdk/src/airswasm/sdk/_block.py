@@ -11,7 +11,7 @@ BLOCK = Block(
     summary="Write, build and test components.",
     sections=(
         Section(
-            "build",
+            "builds",
             "airswasm.sdk:BuildLimits",
             "Bounds for builds from source (`--build`).",
             reads="use",

@@ -23,7 +23,7 @@ def check_builds(home: Path, *, quick: bool) -> Iterator[Finding]:
     missing = missing_protections()
     if missing:
         text = f"builds from source are refused, because {explain_missing(missing)}"
-        yield Finding("builds", "note", f"{text}; to allow them: build.unconfined")
+        yield Finding("builds", "note", f"{text}; to allow them: builds.unconfined")
     else:
         yield Finding("builds", "ok", "builds from source are confined: files, network, processes")
 

@@ -48,7 +48,7 @@ _MEANINGS = {
 
 @dataclass(frozen=True, slots=True)
 class BuildLimits:
-    """`[build]`: what one step of a build from source may take.
+    """`[builds]`: what one step of a build from source may take.
 
     Attributes:
         seconds: Wall-clock time.

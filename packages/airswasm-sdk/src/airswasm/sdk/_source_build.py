@@ -61,7 +61,7 @@ class SourceBuild:
 
     @property
     def unconfined(self) -> str:
-        """The protections that are missing, by what the build can do; empty where none is."""
+        """The reach of the build where protections are missing; empty where none is."""
         return explain_missing(self.missing)
 
     def run(self, progress: Callable[[BuildProgress], None] | None = None) -> Package:

@@ -289,7 +289,7 @@ class BuildNotConfined(SdkError):
         "build not confined",
         "A build from source runs programs of a stranger, and this platform cannot confine them.",
         "build it yourself with `airswasm build`, or allow it: `airswasm config set "
-        "build.unconfined true`",
+        "builds.unconfined true`",
         ExitStatus.REFUSED,
     )
 
@@ -299,7 +299,7 @@ class BuildNotConfined(SdkError):
         super().__init__(
             f"this machine cannot confine a build: {meaning}",
             hint="build it yourself with `airswasm build`, or allow it: `airswasm config set "
-            "build.unconfined true`",
+            "builds.unconfined true`",
         )
         self.missing = tuple(missing)
         self.meaning = meaning

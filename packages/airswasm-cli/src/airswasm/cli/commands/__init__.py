@@ -9,7 +9,7 @@ that a change of trust leaves; `_functions` shows exported functions, `_versions
 and `_gates` what the gates of an update said; `_swap` reads what `swap` is given, and
 `_source_build` asks before a build; `_streams` reads
 and writes files, `_payloads` messages and replies; `_times` formats times and sizes, and `_values`
-shows bytes.
+shows bytes. `_source_build` builds for `--build`.
 """
 
 __all__ = ()

@@ -94,7 +94,7 @@ def _limits(session: Session) -> BuildLimits:
     from airswasm.wit import Section
 
     file = Home(session.home).config_file
-    section = Section("build", "airswasm.sdk:BuildLimits", "")
+    section = Section("builds", "airswasm.sdk:BuildLimits", "")
     return Configuration.load_only(file, [section], os.environ).get(BuildLimits)
 
 
@@ -114,6 +114,6 @@ def _ask(session: Session, build: SourceBuild) -> None:
     if build.unconfined:
         terminal.warn(f"this machine cannot confine it: {build.unconfined}")
     else:
-        terminal.say("  confined     to its own folder, without a network, within [build]")
+        terminal.say("  confined     to its own folder, without a network, within [builds]")
     if not terminal.confirm("Build it?"):
         raise ApprovalRefused(component.name, component.version, ())
