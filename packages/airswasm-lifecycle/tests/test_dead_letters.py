@@ -162,6 +162,29 @@ async def test_a_trial_may_do_nothing(system: System, workshop: Workshop, yes: A
     assert await listed(system) == []
 
 
+async def test_trials_of_one_letter_end_by_themselves(
+    system: System, workshop: Workshop, yes: Approve
+) -> None:
+    """Two at once are two instances; what has not ended in time is stopped, and says so."""
+    ref = system.services.get(_broker()).resolve(NAME)
+    ref.pause()
+    ref.tell(b"s")  # spins
+    await system.restart(NAME)
+    (letter,) = await listed(system)
+    await system.update(workshop.package("0.2.0"), approve=yes)
+    texts: list[str] = []
+
+    async def replay() -> None:
+        tried = await system.dead_letters.replay(letter.id, to="0.1.0", timeout=0.05)
+        texts.append(f"{tried.outcome}: {tried.error}")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(replay)
+        group.start_soon(replay)
+    assert texts == ["waits: it had not ended after 0.05 s, and was stopped"] * 2
+    assert not [name for name in system._actors.actors if name.startswith("trial-")]
+
+
 async def test_a_purge_forgets_the_letters(system: System) -> None:
     """An uninstall alone keeps them."""
     await crash(system)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .._control.document import Document, one_line, text
+from .._control.document import Document, number, one_line, text
 from .._session.session import Session, verb
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def list_timers(
     """List the messages that components and actors in Python send later.
 
     While no host runs, these are the durable ones: the others ended with it.
+    `airswasm info NAME` also shows how often each was sent, and missed.
 
     \b
     Example:
@@ -46,7 +48,7 @@ def list_timers(
     import anyio
 
     from .._hosts.opening import open_host
-    from ._times import amount, lasted, when
+    from ._times import lasted
 
     async def work() -> Sequence[Document]:
         async with open_host(session, "timers list", "read") as host:
@@ -67,13 +69,11 @@ def list_timers(
             one_line(each["target"]),
             f"{'every' if each['repeats'] else 'after'} {lasted(each['seconds'])}",
             "durable" if each["is_durable"] else "",
-            when(each["due"]),
-            amount(each["fired"]),
-            amount(each["missed"]),
+            lasted(max(0.0, number(each["due"]) - time.time())),
         )
         for each in found
     ]
-    terminal.table(("id", "from", "to", "when", "kept", "next", "sent", "missed"), rows)
+    terminal.table(("id", "from", "to", "when", "kept", "next in"), rows)
 
 
 @app.command("cancel")

@@ -163,7 +163,8 @@ class DeadLetterQueue:
         asked = await self._running.verified_manifest(record, version)
         manifest, _ = self._running.policy.hold(asked)
         linked = await self._loader.load(version.wasm_digest, record.name)
-        name = f"trial-{letter.id}"
+        message_id = self._actors.broker.new_id()
+        name = f"trial-{message_id}"  # of one letter, two may be tried at once
         actor = ComponentActor(
             linked, name, limits=limits_of(manifest), config=manifest.config, version=to
         )
@@ -171,9 +172,10 @@ class DeadLetterQueue:
             ref = self._actors.spawn(actor, name=name)
             try:
                 await self._actors.started(ref)
-                tried = await self._letters.try_on(
-                    ref, letter, self._actors.broker.new_id(), timeout=timeout
-                )
+                tried = await self._letters.try_on(ref, letter, message_id, timeout=timeout)
+                if tried.outcome == "waits":
+                    text = f"it had not ended after {timeout:g} s, and was stopped"
+                    tried = replace(tried, error=text)
             except ActorStopped as error:
                 text = f"it does not start: {safe_text(error.__cause__ or error)}"
                 tried = Replayed(letter.id, letter.target, "", "died", None, text)
