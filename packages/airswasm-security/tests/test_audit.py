@@ -398,7 +398,7 @@ async def test_a_file_that_begins_during_a_sync_is_no_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The sync would find another file in the place of its own, as after a thief."""
-    sync = log_module._sync_copy
+    sync = log_module.sync_copy
     with AuditLog(tmp_path / "audit.jsonl", durability="os") as log:
 
         def begin_another(*arguments: Any) -> None:
@@ -406,9 +406,9 @@ async def test_a_file_that_begins_during_a_sync_is_no_fault(
             sync(*arguments)
 
         assert accepts(log)
-        monkeypatch.setattr(log_module, "_sync_copy", begin_another)
+        monkeypatch.setattr(log_module, "sync_copy", begin_another)
         await log._sync_in_thread()
-        monkeypatch.setattr(log_module, "_sync_copy", sync)
+        monkeypatch.setattr(log_module, "sync_copy", sync)
         assert log.failure is None
         assert accepts(log)
         await log._sync_in_thread()

@@ -128,3 +128,27 @@ async def test_a_shielded_write_in_a_cancelled_store_ends(begun: str) -> None:
                 await namespace.set("k", b"2")
     async with MemoryStore(disk) as store:
         assert await store.namespace("a/b", quota_bytes=1_000).get("k") == b"2"
+
+
+@pytest.mark.anyio
+async def test_a_purge_waits_once_for_all_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six hundred of them go in a few batches, and none is left."""
+    async with MemoryStore(MemoryDisk()) as store:
+        space = store.namespace("a")
+        await space.set("k", b"v")
+        for number in range(600):
+            await space.checkpoints.create(f"c{number}")
+        written = list[int]()
+        apply = store.apply
+
+        def note(changes: list[tuple[bytes, bytes | None]]) -> object:
+            written.append(len(changes))
+            return apply(changes)
+
+        monkeypatch.setattr(store, "apply", note)
+        assert await store.purge("a") == 1
+        assert len([each for each in written if each > 2]) <= 4
+        assert max(written) <= 2 * 256
+        assert space.checkpoints.list() == ()
+        assert store.namespaces() == ()
+        await store.verify()

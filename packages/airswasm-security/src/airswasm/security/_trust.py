@@ -484,12 +484,12 @@ class TrustStore:
 
     def _read(self) -> TrustContent:
         try:
+            if _stamp_of(self._path.stat()) == self._stamp:
+                return self._cached
             with self._path.open("rb") as file:
-                status = os.fstat(file.fileno())
-                stamp = _stamp_of(status)
-                if stamp != self._stamp:
-                    self._cached = decode_trust(self._path, file.read())
-                    self._stamp = stamp
+                stamp = _stamp_of(os.fstat(file.fileno()))
+                self._cached = decode_trust(self._path, file.read())
+                self._stamp = stamp
         except FileNotFoundError:
             self._cached, self._stamp = TrustContent(), None
         except OSError as error:

@@ -290,8 +290,7 @@ class Store:
         """
         space = self.namespace(namespace)
         for checkpoints in (space.checkpoints, space.kept_checkpoints):
-            for checkpoint in checkpoints.list():
-                await checkpoints.drop(checkpoint.label)
+            await checkpoints.drop_all()
         return await space.clear()
 
     @property

@@ -5,6 +5,7 @@
 - `files`: the files of a log on the disk, oldest first.
 - `mark`: the newest head beside the log, which survives a killed process.
 - `tally`: what the lines of a log were about, so that old ones can go and stay counted.
+- `retiring`: the oldest files go, once a line on the disk says so.
 - `log`: the writer.
 - `verifying`: whether a log is whole, and what it misses.
 - `reading`: queries, and following a log that grows.

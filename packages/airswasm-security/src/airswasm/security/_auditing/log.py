@@ -21,7 +21,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, TypeAlias
@@ -32,7 +32,7 @@ from airswasm.runtime.files import sync_folder
 
 from .._decision import Decision
 from .._files import try_lock
-from ..errors import AuditBroken, AuditLocked, AuditUnavailable
+from ..errors import AuditLocked, AuditUnavailable
 from .blocks import Entry, chained, last_head
 from .files import (
     drop_torn_line,
@@ -41,9 +41,10 @@ from .files import (
     rotated_files,
     rotated_name,
 )
-from .lines import AuditEvent, AuditHead, decode, line_number
+from .lines import AuditEvent, AuditHead, line_number
 from .mark import HeadMark, read_mark
-from .tally import Tally, retired_event
+from .retiring import Retiring, sync_copy
+from .tally import Tally
 from .verifying import ACCEPT, CUT, explain_missing
 
 __all__ = ("AuditDurability", "AuditLog")
@@ -96,7 +97,6 @@ class AuditLog:
         self._path = Path(path)
         self._durability = durability
         self._max_bytes = max_bytes
-        self._keep_files = keep_files
         self._wait_seconds = wait_seconds if durability != "line" else 0.0
         self._clock = clock
         self._waiting = deque[Entry]()
@@ -108,7 +108,7 @@ class AuditLog:
         self._failure: str | None = None
         self._refusal: str | None = None
         self._missing: str | None = None
-        self._retiring: list[tuple[int, Path]] = []
+        self._retiring = Retiring(self._path, keep_files)
         self._mark: HeadMark | None = None
         self._descriptor = -1
         self._lock_descriptor = -1
@@ -344,17 +344,17 @@ class AuditLog:
 
     async def _sync_in_thread(self) -> None:
         line, first = self._head.line, self._first
-        covered = [path for number, path in self._retiring if number <= line]
+        covered = self._retiring.covered(line)
         try:
             copy = os.dup(self._descriptor)
-            await anyio.to_thread.run_sync(_sync_copy, copy, self._path, self._size, covered)
+            await anyio.to_thread.run_sync(sync_copy, copy, self._path, self._size, covered)
         except OSError as error:
             if self._first == first:
                 self._failure, self._is_busy = error.strerror or str(error), False
             return  # else the log itself began another file meanwhile; the next sync is of that
         self._failure = None
         self._unsynced = self._head.line != line
-        self._retiring = [each for each in self._retiring if each[1] not in covered]
+        self._retiring.forget(covered)
         if self._size > self._max_bytes and self._descriptor >= 0:
             try:
                 with self._writing:
@@ -389,7 +389,7 @@ class AuditLog:
                 self._begin_file()
             if self._size:
                 self._retire()
-                self._finish_retiring()
+                self._retiring.finish(self._descriptor)
         except (AuditUnavailable, OSError) as error:
             # A home on a full disk must open to be looked at; each change then fails by itself.
             self._refusal = getattr(error, "reason", None) or str(error)
@@ -409,30 +409,16 @@ class AuditLog:
         if self._size and self._size + len(lines) > most:
             os.fsync(self._descriptor)
             self._change_files()
-            self._finish_retiring()
+            self._retiring.finish(self._descriptor)
             lines, head = chained(entries, self._head)
         self._write(lines, head)
-        self._count(entries)
-
-    def _count(self, entries: Iterable[Entry]) -> None:
-        allowed = denied = 0
-        now = 0.0
-        for now, event in entries:
-            if not isinstance(event, Decision):
-                self._tally.add(event.kind, event.outcome, now)
-            elif event[0]:
-                allowed += 1
-            else:
-                denied += 1
-        for outcome, count in (("allow", allowed), ("deny", denied)):
-            if count:
-                self._tally.add("decision", outcome, now, count)
+        self._tally.add_entries(entries)
 
     def _append_own(self, event: AuditEvent) -> None:
         """Append a line about the log itself, which changes no file."""
         entry = self._clock(), event
         self._write(*chained((entry,), self._head))
-        self._count((entry,))
+        self._tally.add_entries((entry,))
 
     def _write(self, lines: bytes, head: AuditHead) -> None:
         if self._torn:
@@ -474,53 +460,6 @@ class AuditLog:
 
     def _retire(self) -> None:
         """Say which files go; they go once that line is on the disk."""
-        if self._keep_files is None:
-            return
-        going = {path for _, path in self._retiring}
-        files = rotated_files(self._path)
-        surplus = max(0, len(files) - self._keep_files)
-        for old, after in zip(files[:surplus], (*files, self._path)[1:], strict=False):
-            if old in going:
-                continue
-            try:
-                event = _retirement(old, after)
-            except AuditBroken:  # an altered file is evidence, and stays
-                continue
+        for path, event in self._retiring.due():
             self._append_own(event)
-            self._retiring.append((self._head.line, old))
-
-    def _finish_retiring(self) -> None:
-        if self._retiring:
-            os.fsync(self._descriptor)
-            _remove([path for _, path in self._retiring])
-            self._retiring.clear()
-        sync_folder(self._path.parent)
-
-
-def _retirement(old: Path, after: Path) -> AuditEvent:
-    following = first_line(after)
-    last = AuditHead(line_number(following, after) - 1, str(decode(after, 1, following)["prev"]))
-    return retired_event(line_number(first_line(old), old), last, old)
-
-
-def _sync_copy(descriptor: int, path: Path, size: int, retired: Sequence[Path]) -> None:
-    """Wait for the disk; then the files can go whose line is there.
-
-    Raises:
-        OSError: The disk refuses, or another program has moved, removed or cut the file.
-    """
-    try:
-        os.fsync(descriptor)
-        found = os.fstat(descriptor)
-        if not os.path.samestat(found, path.stat()) or found.st_size < size:
-            raise OSError(None, "another program has moved, removed or cut the file")
-    finally:
-        os.close(descriptor)
-    _remove(retired)
-
-
-def _remove(files: Sequence[Path]) -> None:
-    for path in files:
-        path.unlink(missing_ok=True)
-    if files:
-        sync_folder(files[0].parent)
+            self._retiring.add(self._head.line, path)

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
+from .._decision import Decision
+from .blocks import Entry
 from .files import first_line
 from .lines import AuditEvent, AuditHead, decode
 
@@ -60,6 +62,21 @@ class Tally:
             key = key if len(counts) < _MOST else (_OTHER, "")
             known = counts.get(key, 0)
         counts[key] = known + lines
+
+    def add_entries(self, entries: Iterable[Entry]) -> None:
+        """Count the lines of entries; decisions, of which there are many, together."""
+        allowed = denied = 0
+        now = 0.0
+        for now, event in entries:
+            if not isinstance(event, Decision):
+                self.add(event.kind, event.outcome, now)
+            elif event[0]:
+                allowed += 1
+            else:
+                denied += 1
+        for outcome, count in (("allow", allowed), ("deny", denied)):
+            if count:
+                self.add("decision", outcome, now, count)
 
     def segment_event(self, head: AuditHead) -> AuditEvent:
         """Return the first line of a file that continues after a head."""

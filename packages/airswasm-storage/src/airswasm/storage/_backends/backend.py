@@ -139,8 +139,9 @@ class Backend(View, Protocol):
 EngineFactory: TypeAlias = Callable[[Path, EngineOptions], Backend]
 """An engine: a function that opens a folder.
 
-It raises `StorageLocked` when another process has the folder open for writing,
-`StorageUnavailable` when there is no store to read or the disk refuses, and `StorageCorrupted`
-when the data is damaged. A package offers it as an entry point of the group
+The function makes the folder and those above it, unless it opens to read. It raises
+`StorageLocked` when another process has the folder open for writing, `StorageUnavailable` when
+there is no store to read or the disk refuses, and `StorageCorrupted` when the data is damaged. A
+package offers it as an entry point of the group
 `airswasm.storage_engines`; the entry point's name is what `[storage] engine` says.
 """

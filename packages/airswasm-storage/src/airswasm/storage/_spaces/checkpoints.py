@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import anyio.lowlevel
 import anyio.to_thread
 
 from .._layout.entries import Row, scan_rows
@@ -236,6 +237,29 @@ class Checkpoints:
         self._store.apply([(self._key(label), None), (garbage_key(content.generation), b"")])
         self._store.sweep(content.generation)
         await self._namespace.wait_durable()
+
+    async def drop_all(self) -> None:
+        """Remove all checkpoints, in bounded steps; wait once until that is durable.
+
+        Raises:
+            StorageError: Refused or failed; it can be called again.
+        """
+        await self._store.recover()
+        labels = [each.label for each in self.list()]
+        for start in range(0, len(labels), _CHUNK):
+            some = labels[start : start + _CHUNK]
+            generations = [self._find(label)[1].generation for label in some]
+            self._store.apply(
+                [
+                    *((self._key(label), None) for label in some),
+                    *((garbage_key(each), b"") for each in generations),
+                ]
+            )
+            for each in generations:
+                self._store.sweep(each)
+            await anyio.lowlevel.checkpoint()
+        if labels:
+            await self._namespace.wait_durable()
 
     async def diff(self, label: str) -> AsyncGenerator[Difference]:
         """Yield every key that differs from a checkpoint, in the order of the keys' bytes.
