@@ -1,4 +1,4 @@
-"""A name that was purged is gone: whatever blocks keep for it, whoever owns it next.
+"""A name that was purged is gone: from all that blocks keep for it, for each later owner.
 
 A component leaves a mark in everything that a host keeps for a name. After the purge, the whole
 home is searched for the mark, so that a block that keeps something new and does not forget it is

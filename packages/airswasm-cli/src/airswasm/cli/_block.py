@@ -38,7 +38,7 @@ _VERBS = (
     _verb("lock", _HOST, "Write the lock of a list of components."),
     _verb("update", _HOST, "Switch an installed component to a newer version."),
     _verb("swap", _HOST, "Swap a development build into a running host."),
-    _verb("rollback", _HOST, "Go back to an earlier version."),
+    _verb("rollback", _HOST, "Go back to an earlier version, with its data or that of now."),
     _verb("uninstall", _HOST, "Remove a component."),
     _verb("start", _HOST, "Start a stopped component."),
     _verb("stop", _HOST, "Stop a component until you start it again."),

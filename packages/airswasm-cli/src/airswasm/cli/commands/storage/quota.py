@@ -39,7 +39,7 @@ def quota(
         bool, typer.Option("--unset", help="Leave it to the manifest and the policy again.")
     ] = False,
 ) -> None:
-    """Set how much one component may store, at once and from now on.
+    """Set how much one component may store, from now on.
 
     Wins over its manifest and over [limits] of config.toml, where it is kept
     (limits.quotas). A running host takes the file over, as `airswasm reload` does.
