@@ -87,3 +87,15 @@ def test_no_message_and_no_version_is_lost(tmp_path: Path, workshop: Workshop) -
     assert record.sent <= record.got
     print(f"{KILLS} kills, {record.in_hand} of them in a switch, after {record.switches} switches:")
     print(f"{len(record.sent):,} acknowledged, {len(record.got):,} handled")
+
+
+def test_no_message_is_lost_by_switches_under_load() -> None:
+    """The short form of bench/switching.py, which measures the gap between two versions."""
+    script = Path(__file__).parents[1] / "bench" / "switching.py"
+    options = ("--switches", "3", "--rate", "200")
+    done = subprocess.run(
+        [sys.executable, str(script), *options], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("3 rollbacks under ")
+    assert done.stdout.endswith("messages that failed: 0\n")
