@@ -31,7 +31,6 @@ name = "{name}"
 version = "0.{number}.0"
 [limits]
 memory = "1 MiB"
-storage = "1 GiB"
 timeout = "5 s"
 fuel = 50_000_000
 [capabilities]
@@ -82,6 +81,7 @@ class Bench:
         self.system, self._key, self._wasm = system, key, wasm
         self.moves, self.stays = Traffic(system, NAME, pause), Traffic(system, NEIGHBOUR, pause)
         self.number = 1
+        self.before = ""
 
     def package(self, name: str = NAME) -> Package:
         manifest = MANIFEST.format(name=name, number=self.number)
@@ -90,10 +90,11 @@ class Bench:
 
     async def update(self) -> None:
         self.number += 1
+        self.before = self.system.info(NAME).version
         await self.system.update(self.package())
 
     async def go_back(self) -> None:
-        await self.system.rollback(NAME, data="restore")
+        await self.system.rollback(NAME, self.before, data="restore")
 
     async def fill(self, size_bytes: int) -> None:
         space = self.system.services.get(Store).namespace(NAME, quota_bytes=2**40)

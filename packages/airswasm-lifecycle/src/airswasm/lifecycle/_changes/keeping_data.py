@@ -68,6 +68,8 @@ class KeepingData:
         name, candidate = switch.name, switch.candidate
         migrates = candidate is not None and candidate.migrates
         former = switch.record.migrate_from or switch.record.active  # the version whose data it is
+        if switch.restores is not None:
+            former = switch.record.active  # the one for which the data of now is kept
         data_format = switch.record.data_format
 
         async def hold_still() -> None:
