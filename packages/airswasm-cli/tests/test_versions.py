@@ -46,7 +46,7 @@ def test_the_history_has_who_did_it_by_which_way(
     address = next(word for word in host.said.split() if word.startswith("http://"))
     url = f"{address.rstrip('.,')}/v1/components/{NAME}/stop"
     request = urllib.request.Request(
-        url, method="POST", headers={"authorization": f"Bearer {made['secret']}"}
+        url, method="POST", headers={"authorization": f"Bearer {made['token']}"}
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
         assert answer.status == 200

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from heapq import nlargest
 from typing import Any, Literal, cast
 
@@ -35,6 +35,8 @@ _NO_QUOTA = 2**62
 _DAY = 86_400.0
 _MOST_TEXT = 500
 _AT_ONCE = 1_000
+_STORED = ("act", "outcome", "before", "after", "source", "pin", "signer", "by", "via", "reason",
+           "detail", "time")  # fmt: skip
 _TEXTS = ("act", "before", "after", "source", "pin", "signer", "by", "via", "reason")
 Outcome = Literal["done", "failed", "refused"]
 
@@ -78,11 +80,7 @@ class HistoryEntry:
 
     def to_json(self) -> bytes:
         """Return the entry in its stored form: only what is set, without name and number."""
-        document = {
-            key: value
-            for key, value in asdict(self).items()
-            if value and key not in ("name", "number")
-        }
+        document = {key: value for key in _STORED if (value := getattr(self, key))}
         return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
 
     @classmethod
