@@ -271,6 +271,8 @@ def test_text_with_many_dots_is_no_key(line: str) -> None:
     ("text", "place", "reason"),
     [
         ("a = 1\nb = " + "7" * 5_000, 2, "an integer has more than 4300 digits"),
+        ("a = 1\nb = 0x" + "f" * 4_000, 2, "an integer has more than 4300 digits"),
+        ("a = 1\n[b]\nc = [{d = 0b" + "1" * 20_000 + "}]", 3, "an integer has more than 4300"),
         ("a = 1\n\nb = [1, -" + "7_" * 5_000 + "7]", 3, "an integer has more than 4300 digits"),
         ("a = " + "[" * 5_000, 1, "nested too deep"),
         ("a = 1\na = 2", 2, "not TOML"),
@@ -290,3 +292,18 @@ def test_a_mistake_has_its_line_in_each_reader(text: str, place: int, reason: st
     assert reason in problem.text
     assert "sys." not in problem.text
     assert "\n" not in problem.text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "fuel = 0x" + "f" * 3_400,
+        "mailbox = [" + "1, " * 9_000 + "]",
+        'timeout = "' + "9" * 9_000 + '"',
+    ],
+)
+def test_a_wrong_value_of_any_length_is_a_short_line(line: str) -> None:
+    """It may be a stranger's: it is shown cut, and converting it raises nothing else."""
+    with pytest.raises(ManifestInvalid) as caught:
+        Manifest.parse(f"{HEAD}[limits]\n{line}\n")
+    assert all(len(each.text) < 300 for each in caught.value.problems)

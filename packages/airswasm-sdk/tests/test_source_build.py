@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import textwrap
 import time
@@ -307,6 +308,47 @@ def test_folders_that_a_build_has_locked_are_removed_all_the_same(
         build.run()
         scratch = build.folder.parent
     assert not scratch.exists()
+
+
+@confined_only
+def test_a_build_ends_with_the_command_that_runs_it(
+    scripted: Callable[[str], FetchedTree], tmp_path: Path
+) -> None:
+    """Killed at any moment; its folder is removed by a later build."""
+    script = """
+        import time
+        while True:
+            open("beat", "w").close(); time.sleep(0.01)
+    """
+    tree = scripted(script)
+    code = f"""
+import pathlib
+from airswasm.lifecycle import FetchedTree, TreeFile
+from airswasm.sdk import building_from
+files = {{n: TreeFile(pathlib.Path({str(tmp_path)!r}, n).read_bytes()) for n in {list(tree.files)}}}
+with building_from(FetchedTree(files, "a test")) as build:
+    print(build.folder, flush=True)
+    build.run()
+"""
+    for name, file in tree.files.items():
+        (tmp_path / name).write_bytes(file.content)
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        folder = Path(process.stdout.readline().strip())
+        while not (folder / "beat").exists():
+            time.sleep(0.01)
+        process.kill()
+    deadline = time.monotonic() + 30
+    while True:
+        (folder / "beat").unlink(missing_ok=True)
+        time.sleep(0.1)
+        if not (folder / "beat").exists() or time.monotonic() > deadline:
+            break
+    assert not (folder / "beat").exists()
+    os.utime(folder.parent, (0, 0))
+    with building_from(scripted("pass"), LIMITS):
+        assert not folder.parent.exists()
 
 
 def test_a_missing_tool_and_a_wrong_source_are_named(

@@ -401,3 +401,12 @@ def test_a_hint_names_the_component(name: str, hint: str) -> None:
     """A command can be copied from it; what is no component's name does not get into one."""
     assert _Stopped(name).hint == hint
     assert "NAME" in _Stopped.explanation.hint
+
+
+@pytest.mark.parametrize("field", ["component", "name", "target"])
+def test_a_hint_finds_the_component_by_each_name_of_the_field(field: str) -> None:
+    """An error between actors calls it `target`."""
+    error = AirswasmError("it stopped")
+    error.hint = "run `airswasm logs NAME`"
+    setattr(error, field, "shop/orders")
+    assert error.hint == "run `airswasm logs shop/orders`"

@@ -45,7 +45,9 @@ def main() -> None:
     request = json.loads(sys.argv[1])
     missing: list[str] = []
     if libc is not None:
-        os.environ.pop("LC_CTYPE", None)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != request["parent"]:  # it was killed before that
+            os._exit(125)
         has_own_processes = _unshare()
         if not has_own_processes:
             missing.append("processes")

@@ -106,6 +106,7 @@ class Confinement:
             "write": [str(self.folder)],
             "limits": bounds,
             "waived": self.waived,
+            "parent": os.getpid(),
         }
         return [*_starter(), json.dumps(request)]
 

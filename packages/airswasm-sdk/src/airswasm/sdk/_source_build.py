@@ -12,6 +12,7 @@ import shlex
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ __all__ = ("SourceBuild", "building_from")
 
 
 _LIMITS = BuildLimits()
+_PREFIX = "airswasm-build-"
+_LEFT_FOR = 24 * 3600.0
+"""Seconds after which a folder belongs to a build that was killed: none may take as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,8 @@ def building_from(tree: FetchedTree, limits: BuildLimits = _LIMITS) -> Iterator[
         ManifestInvalid, LanguageNotSupported, ToolMissing, NotAProject: It cannot be built here.
         OSError: The files cannot be written.
     """
-    scratch = Path(tempfile.mkdtemp(prefix="airswasm-build-")).resolve()
+    _remove_leftovers()
+    scratch = Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve()
     try:
         folder = scratch / "project"
         for name, file in tree.files.items():
@@ -125,6 +130,18 @@ def _check_program(program: str, folder: Path) -> None:
     is_there = (folder / program).is_file() if os.sep in program else find_program(program)
     if not is_there:
         raise ToolMissing(program, needed_for="this component: its [build] command names it")
+
+
+def _remove_leftovers() -> None:
+    """Remove the folders of builds whose command was killed."""
+    for each in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        try:
+            found = each.lstat()
+        except OSError:
+            continue
+        is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == getattr(os, "getuid", int)()
+        if is_own and time.time() - found.st_mtime > _LEFT_FOR:
+            _remove(each)
 
 
 def _remove(folder: Path) -> None:

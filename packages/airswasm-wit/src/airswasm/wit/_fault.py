@@ -85,7 +85,7 @@ class AirswasmError(Exception):
         """
         own: str = self.__dict__.get("_hint", "")
         text = own or self.explanation.hint
-        fields = (self.__dict__.get(each) for each in ("component", "name"))
+        fields = (self.__dict__.get(each) for each in ("component", "name", "target"))
         names = (each for each in fields if isinstance(each, str) and _COMPONENT.fullmatch(each))
         name = next(names, None)
         return text if name is None else _PLACEHOLDER.sub(name, text)

@@ -13,6 +13,7 @@ import re
 import stat
 import tomllib
 from pathlib import Path
+from typing import cast
 
 __all__ = ("NotToml", "decode_text", "parse_toml", "read_toml_text")
 
@@ -23,6 +24,9 @@ _AT = re.compile(r" \(at line (\d+), column \d+\)$| \(at end of document\)$")
 _DIGITS = 4300
 """Python converts no longer integer by default."""
 _LONG_INTEGER = re.compile(rf"(?<![\w.])[+-]?[0-9](?:_?[0-9]){{{_DIGITS},}}")
+_MOST_BITS = 14_281
+"""Of an integer of so many digits; in another base it is converted, and cannot be shown."""
+_LONG_IN_BASE = re.compile(r"(?<![\w.])0[xob][0-9A-Fa-f_]{3000,}")
 NOT_UTF8 = "not UTF-8; save it in that encoding"
 
 
@@ -76,7 +80,7 @@ def parse_toml(text: str) -> dict[str, object]:
         line = text.count("\n", 0, long_key.start() + 1) + 1
         raise NotToml(f"a key has more than {KEY_PARTS} parts", line)
     try:
-        return tomllib.loads(text)
+        tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = _AT.search(str(error))
         reason = str(error)[: found.start()] if found else str(error)
@@ -90,3 +94,22 @@ def parse_toml(text: str) -> dict[str, object]:
             raise NotToml(f"not TOML: {error}", 1) from error
         line = text.count("\n", 0, long_integer.start()) + 1
         raise NotToml(f"an integer has more than {_DIGITS} digits", line) from error
+    _check_integers(tables, text)
+    return tables
+
+
+def _check_integers(tables: dict[str, object], text: str) -> None:
+    """Refuse integers that are converted from another base, and can be written in none of ours."""
+    long_integer = _LONG_IN_BASE.search(text)
+    if long_integer is None:
+        return
+    waiting: list[object] = [tables]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += cast("dict[str, object]", value).values()
+        elif isinstance(value, list):
+            waiting += cast("list[object]", value)
+        elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
+            line = text.count("\n", 0, long_integer.start()) + 1
+            raise NotToml(f"an integer has more than {_DIGITS} digits", line)

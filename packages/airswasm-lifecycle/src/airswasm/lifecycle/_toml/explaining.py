@@ -15,6 +15,7 @@ if typing.TYPE_CHECKING:
     from pydantic import ValidationError
 
 _FEW = 20
+_LONGEST_VALUE = 80
 _LONGEST_WORD = 64
 """A key that is longer was not meant to be a known one, and comparing it takes long."""
 MOST_FINDINGS = 50
@@ -55,14 +56,20 @@ def explain(error: ValidationError, root: type) -> Iterable[tuple[KeyPath, str]]
             key = str(context["error"]).partition(" ")[0]
             if isinstance(value, Mapping) and key in value:  # a table's rule begins with its key
                 path, value = (*path, key), typing.cast("Mapping[str, object]", value)[key]
-            yield path, f"{context['error']}, not {value!r}"
+            yield path, f"{context['error']}, not {_shown(value)}"
         elif kind == "literal_error":
-            yield path, f"{value!r} is none of {context['expected']}"
+            yield path, f"{_shown(value)} is none of {context['expected']}"
         elif kind in ("dataclass_type", "dataclass_exact_type", "dict_type"):
             yield path, "expected a table"
         else:
             expected = detail["msg"].removeprefix("Input should be ")
-            yield path, f"expected {expected}, not {value!r}"
+            yield path, f"expected {expected}, not {_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    """Return a value as it was written, of a length that one can read."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
