@@ -124,7 +124,7 @@ class DurableRetained:
                 self._events.note_error(error)
 
         try:
-            self._write(value.topic, written)
+            self._write({value.topic}, written)
         except ValueTooLarge as error:
             take_back()
             most = error.limit_bytes - (error.value_bytes - len(value.payload))
@@ -148,7 +148,8 @@ class DurableRetained:
         Raises:
             StorageError: The disk refuses; it can be called again.
         """
-        stored = [value.topic for value in self._stored() if value.sender == sender]
+        mine = (value.topic for value in self._values.matching("**") if value.sender == sender)
+        topics = {*filter(self._keeps, mine), *self._unwritten}
         count = await self._values.forget(sender)
         ended, errors = anyio.Event(), list[BaseException]()
 
@@ -156,19 +157,19 @@ class DurableRetained:
             errors.extend(() if error is None else (error,))
             ended.set()
 
-        if stored:
-            self._space.write(dict(map(self._row, stored)), end)
+        if topics:
+            self._write(topics, end)
             await ended.wait()
         if errors:
             raise errors[0]
-        return max(count, len(stored))
+        return count
 
     def _keeps(self, topic: str) -> bool:
         return any(each.matches(topic) for each in self._kept)
 
-    def _write(self, topic: str, done: Accepted) -> None:
-        """Write what a topic has now, and what earlier writes have left open."""
-        topics = {topic, *self._unwritten}
+    def _write(self, topics: set[str], done: Accepted) -> None:
+        """Write what topics have now, and what earlier writes have left open."""
+        topics = topics | self._unwritten
 
         def end(error: BaseException | None) -> None:
             if error is None:
@@ -187,7 +188,7 @@ class DurableRetained:
 
     def _write_quietly(self, topic: str) -> None:
         try:
-            self._write(topic, lambda _error: None)
+            self._write({topic}, lambda _error: None)
         except AirswasmError as error:
             self._events.note_error(error)
 
