@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import anyio
@@ -108,7 +108,7 @@ class Gates:
             started = time.monotonic()
             verdict = await self._ask(each, change) if mode != "off" else _OFF
             verdicts[name] = GateVerdict(
-                name, verdict.outcome, verdict.reasons[:_MOST_REASONS], mode,
+                name, verdict.outcome, _bounded(verdict.reasons), mode,
                 overrides.get(name, ""), time.monotonic() - started,
             )  # fmt: skip
 
@@ -203,6 +203,13 @@ def audit_line(change: VersionChange, verdict: GateVerdict) -> AuditEvent:
         "deny" if verdict.is_stopping else "allow",
         reason=_cut("; ".join(_texts(verdict.reasons))),
         detail=detail,
+    )
+
+
+def _bounded(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
+    """Return reasons as they can be kept and shown: a component writes some of their words."""
+    return tuple(
+        replace(each, text=_cut(" ".join(each.text.split()))) for each in reasons[:_MOST_REASONS]
     )
 
 

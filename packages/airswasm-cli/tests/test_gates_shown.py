@@ -1,0 +1,65 @@
+"""The verdicts of gates reach a person, and a program, as they were given."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import pytest
+import typer
+from airswasm.cli._session.problem import problem_of, report, to_document
+from airswasm.cli._session.terminal import Terminal
+from airswasm.cli.commands._gates import overrides_of, show_verdicts
+from airswasm.cli.errors import RemoteFailure
+from airswasm.lifecycle import GateVerdict, Reason, UpdateBlocked
+
+FORGED = "fine\n  gates        license  passed\x1b[2K\u202e\r"
+VERDICTS = (
+    GateVerdict("interface", "blocked", (Reason("codec-refused", "json only", "any", ("a/b",)),)),
+    GateVerdict("health", "passed", (Reason("healthy", "3 checks in a row passed"),)),
+    GateVerdict("license", "blocked", (Reason("license", FORGED),), override=FORGED),
+    GateVerdict("taste", "blocked", (Reason("taste", "it is ugly"),), mode="warns"),
+)
+
+
+def test_each_gate_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a plan and in a result; no text of others makes a line of its own."""
+    document = json.loads(json.dumps({"verdicts": [asdict(each) for each in VERDICTS]}))
+    show_verdicts(Terminal(), document)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "  gates        interface  blocked: json only"
+    assert lines[1] == "               health     passed: 3 checks in a row passed"
+    assert lines[2].startswith("               license    blocked (overridden: fine")
+    assert lines[-1] == "               taste      blocked (only warns here): it is ugly"
+    assert sum(line.startswith("  gates") for line in lines) == 1
+    assert all(line.isprintable() for line in lines)
+    show_verdicts(Terminal(), {})
+    assert capsys.readouterr().err == ""
+
+
+def test_an_override_and_its_reason_belong_together() -> None:
+    """One without the other would be silent, or without effect."""
+    assert overrides_of(None, None) == {}
+    assert overrides_of(["interface", "health"], "x") == {"interface": "x", "health": "x"}
+    for gates, reason in ((["health"], None), (["health"], " "), (None, "x")):
+        with pytest.raises(typer.BadParameter, match="--reason"):
+            overrides_of(gates, reason)
+
+
+@pytest.mark.parametrize("way", ["here", "from a host"])
+def test_an_error_of_a_gate_has_all_verdicts(capsys: pytest.CaptureFixture[str], way: str) -> None:
+    """As data with --json, and a line for each of the others; alike from a running host."""
+    error: Exception = UpdateBlocked("local/hello", "0.1.0", "0.2.0", VERDICTS)
+    if way == "from a host":
+        error = RemoteFailure(json.loads(json.dumps(to_document(problem_of(error)))))
+    assert report(error, Terminal(as_json=True)) == 4
+    document = json.loads(capsys.readouterr().err)["error"]
+    assert document["code"] == "E0361"
+    found = document["facts"]["verdicts"]
+    assert [each["gate"] for each in found] == ["interface", "health", "license", "taste"]
+    assert found[0]["reasons"][0]["affected"] == ["a/b"]
+    report(error, Terminal())
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].endswith("'pass the gates': interface: blocked: json only; 0.1.0 continues")
+    assert lines[1] == "  | health: passed: 3 checks in a row passed"
+    assert "--override interface --reason TEXT" in lines[-1]
