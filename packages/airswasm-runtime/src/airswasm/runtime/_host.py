@@ -21,7 +21,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import Enum
 from types import CoroutineType, MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import anyio
 
@@ -214,7 +214,7 @@ def noting(outcome: object, note: Note) -> object:
     if isinstance(outcome, Pending):
         return outcome._noted(note)
     if isinstance(outcome, CoroutineType):
-        return _noting(outcome, note)
+        return _noting(cast("Coroutine[object, object, object]", outcome), note)
     note(outcome, None)
     return outcome
 

@@ -42,10 +42,10 @@ from .._hosting.providers import Offer
 from .attempts import Answer, Attempt, TrialRefused, plain_arguments
 from .values import as_plain, is_plain, least
 
-__all__ = ("Doors", "Noting", "Tried")
+__all__ = ("Doors", "Noting", "OnTrial")
 
 
-class Tried(Protocol):
+class OnTrial(Protocol):
     """The `Caller.data` of an instance on trial.
 
     Attributes:
@@ -92,7 +92,7 @@ class Doors:
     contract: Contract
 
     def for_trial(self, component: Component) -> tuple[HostInterface, ...]:
-        """Return what a component on trial is linked to; its `Caller.data` is a `Tried`."""
+        """Return what a component on trial is linked to; its `Caller.data` is an `OnTrial`."""
         return tuple(self._wrapped(component, _on_trial))
 
     def for_recording(self, component: Component) -> tuple[HostInterface, ...]:
@@ -156,7 +156,11 @@ def _on_trial(
 
         return refuse
     if effect is Effect.LOGS:
-        return lambda _caller, *_arguments: least(shape.result)
+
+        def leave_out(_caller: Caller, *_arguments: object) -> object:
+            return least(shape.result)
+
+        return leave_out
     if effect is Effect.READS:
 
         def read(caller: Caller, *arguments: object) -> object:
@@ -231,5 +235,5 @@ def _alike(function: HostFunction, wrapper: HostFunction) -> HostFunction:
     return wait
 
 
-def _tried(caller: Caller) -> Tried:
-    return cast("Tried", caller.data)
+def _tried(caller: Caller) -> OnTrial:
+    return cast("OnTrial", caller.data)

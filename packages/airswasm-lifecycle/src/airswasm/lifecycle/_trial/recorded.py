@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, TypeAlias, cast
+from types import UnionType
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 import cbor2
 from airswasm.actor import Callback, Envelope, Message
@@ -119,7 +120,8 @@ def unpack(stored: bytes) -> Recorded:
         for name in ("uncovered", "failure"):
             known[name] = tuple(map(str, cast("Sequence[object]", known[name])))
         entry = Recorded(**known)  # type: ignore[arg-type]
-        _check(entry)
+        _check(known)
+        entry.message  # noqa: B018 - it raises if the envelope has other members
         return entry
     except (cbor2.CBORDecodeError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RecordingUnreadable(str(error) or type(error).__name__) from error
@@ -138,18 +140,21 @@ def _written(members: Sequence[Any]) -> Written:
     return Written(str(key), before, after, bool(expires))
 
 
-def _check(entry: Recorded) -> None:
+_TYPES: Mapping[str, type | UnionType] = {
+    "payload": bytes | None,
+    "reply": bytes | None,
+    "at": int | float,
+    "fuel": int,
+    "request": int,
+    "sender": str,
+    "topic": str | None,
+    "text": str,
+    "id": str,
+}
+
+
+def _check(members: Mapping[str, object]) -> None:
     """Refuse what the replay could not use."""
-    is_fit = (
-        entry.kind in ("start", "message", "callback")
-        and isinstance(entry.payload, bytes | None)
-        and isinstance(entry.reply, bytes | None)
-        and isinstance(entry.at, int | float)
-        and isinstance(entry.fuel, int)
-        and isinstance(entry.request, int)
-        and isinstance(entry.sender, str)
-        and isinstance(entry.topic, str | None)
-    )
-    if not is_fit:
+    is_fit = all(isinstance(members[name], type_) for name, type_ in _TYPES.items())
+    if not is_fit or members["kind"] not in get_args(Kind):
         raise ValueError("its members have other types")
-    entry.message  # noqa: B018 - it raises if the envelope has other members

@@ -269,7 +269,8 @@ class _Player:
                 self.run.moved.update(self.trial.attempt.written)
             self._note(self.trial.attempt, -1)
         except (InitFailed, MigrationFailed, EngineError) as error:
-            self.run.failure = safe_text(error)[:_DETAIL]
+            printed = f"; it printed: {self.trial.lines[-1]}" if self.trial.lines else ""
+            self.run.failure = f"{safe_text(error)}{safe_text(printed)}"[:_DETAIL]
             return False
         return True
 

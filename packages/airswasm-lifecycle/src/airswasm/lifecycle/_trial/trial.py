@@ -41,7 +41,9 @@ class _Said:
     def __init__(self) -> None:
         self.lines = deque[str](maxlen=_LINES)
 
-    def line(self, _caller: Caller, _stream: str, text: str) -> None:
+    def line(self, caller: Caller, stream: str, text: str) -> None:
+        """Keep a line."""
+        del caller, stream
         self.lines.append(text)
 
 
@@ -66,8 +68,11 @@ class GivenTime:
             config,
             wall_ns=self._nanoseconds,
             monotonic_ns=self._nanoseconds,
-            random_bytes=lambda size: self._random.randbytes(size),
+            random_bytes=self._bytes,
         )
+
+    def _bytes(self, size: int) -> bytes:
+        return self._random.randbytes(size)
 
     def _nanoseconds(self) -> int:
         return round(self._at * 1_000_000_000)
@@ -304,4 +309,4 @@ class Trials:
 def _reply(name: str, outcome: object) -> bytes | None:
     if isinstance(outcome, Err):
         raise GuestRefused(name, str(cast("Err[object]", outcome).value))
-    return cast("bytes | None", outcome.value) if isinstance(outcome, Ok) else None
+    return cast("Ok[bytes | None]", outcome).value if isinstance(outcome, Ok) else None

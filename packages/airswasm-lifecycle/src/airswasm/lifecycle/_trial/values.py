@@ -77,7 +77,7 @@ def as_plain(type_: ValueType | None, value: object) -> object:
         case OptionOf(payload):
             if value is None:
                 return []
-            inner = value.value if isinstance(value, Some) else value
+            inner = cast("Some[object]", value).value if isinstance(value, Some) else value
             return [as_plain(payload, inner)]
         case ResultOf(ok, error):
             if isinstance(value, Ok):
@@ -168,7 +168,7 @@ def least(type_: ValueType | None) -> object:
         case TupleOf(items):
             return tuple(map(least, items))
         case Flags():
-            return frozenset()
+            return frozenset[str]()
         case Enum() | Record() | Variant() | Own() | Borrow():
             raise TypeError(f"nothing says least for {type_}")
 
