@@ -6,6 +6,7 @@ verbs. Shared
 modules: `_install` has the steps of `install` and `update`, `_components` those of lists,
 `_deciding` asks about capabilities, `_terms` shows the limits, and `_pinned_keys` counts the keys
 that a change of trust leaves; `_functions` shows exported functions, `_versions` retained versions,
+`_rollback_data` which data a rollback takes,
 and `_gates` what the gates of an update said; `_swap` reads what `swap` is given, and
 `_source_build` asks before a build; `_streams` reads
 and writes files, `_payloads` messages and replies; `_times` formats times and sizes, and `_values`
