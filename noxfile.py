@@ -419,13 +419,15 @@ def soak(session: nox.Session) -> None:
 def kills(session: nox.Session) -> None:
     """Kill a host under load 200 times, and compare what was acknowledged with what was handled.
 
-    Once with messages alone, and once while the component that handles them is updated.
+    Once with messages alone, and once while the component that handles them is updated. Then at
+    every step of a change, with the data that has to go with the code.
     """
     install_wheels(session, distribution("messaging"), *group("messaging", "test"))
     install_wheels(session, distribution("lifecycle"), *group("lifecycle", "test"))
     session.env["AIRSWASM_KILLS"] = "200"
     run_tests(session, folder_of("messaging") / "tests" / "test_durable_kills.py")
     run_tests(session, folder_of("lifecycle") / "tests" / "test_update_kills.py")
+    run_tests(session, folder_of("lifecycle") / "tests" / "test_crash.py")
 
 
 @nox.session(requires=["build"])

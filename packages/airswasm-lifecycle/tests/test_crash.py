@@ -12,11 +12,14 @@ import anyio
 import pytest
 from airswasm.lifecycle import InstallPlan, Package, System
 from airswasm.security import verify_audit
+from airswasm.storage import installed_engines
 
 Workshop = Any  # tests/conftest.py, which nothing can import
 CHILD = Path(__file__).parent / "crash_child.py"
 NAME = "local/hello"
 MOST_STEPS = 60
+ENGINES = sorted(set(installed_engines()) - {"memory", "rocksdb"})
+"""The durable ones beside the default that are installed here."""
 
 
 def yes(_plan: InstallPlan) -> bool:
@@ -211,6 +214,25 @@ def test_data_goes_back_with_code(updated: Path, tmp_path: Path, notebook: Any, 
     found = [anyio.run(data_of, home, notebook) for home in homes]
     assert set(found) == {OLD, NEW}
     assert found[-1] == OLD
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_data_goes_back_on_every_engine(
+    engine: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path: Path,
+    workshop: Workshop,
+    notebook: Any,
+) -> None:
+    """As on the default: each of them writes the switch of a namespace and a record in one step."""
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    (bare / "config.toml").write_text(f'[storage]\nengine = "{engine}"\n')
+    packages = [workshop.package(), workshop.package("0.2.0")]
+    home = _grown(tmp_path_factory, bare, packages, notebook)
+    homes = some_crashes(home, tmp_path, "online", "restore")
+    found = [anyio.run(data_of, each, notebook) for each in homes]
+    assert set(found) == {OLD, NEW}
 
 
 def test_data_goes_forward_with_code(

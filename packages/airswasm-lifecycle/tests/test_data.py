@@ -485,6 +485,44 @@ class TestKeeping:
         return scope.cancelled_caught
 
 
+async def test_a_purge_during_a_rollback_waits_and_leaves_nothing(
+    desk: Desk, workshop: Workshop, yes: Approve
+) -> None:
+    """Neither data nor a copy of it, in any block."""
+    await grown(desk, workshop, yes)
+
+    async def go_back() -> None:
+        await desk.system.rollback(NAME, data="restore")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(go_back)
+        await until(lambda: NAME in desk.system._names)
+        await desk.system.uninstall(NAME, purge=True)
+    await desk.settled()
+    assert desk.labels() == set()
+    assert NAME not in desk.system._store.namespaces()
+
+
+async def test_the_next_host_puts_back_what_a_killed_one_left_aside(
+    home: Path, notebook: Any, workshop: Workshop, yes: Approve
+) -> None:
+    """Before the component starts, and it says so."""
+    async with opened(home, notebook) as system:
+        desk = Desk(system, notebook.of(home))
+        await system.install(workshop.package(), approve=yes)
+        await desk.count()
+        await system._data._copy(NAME, "working", None, anyio.lowlevel.checkpoint)
+        await system._data._set_aside(NAME, "working", "aside")
+        await system._store.namespace(NAME).set("count", b"c")
+        desk.notebook.write(NAME, "half migrated")
+    async with opened(home, notebook) as system:
+        desk = Desk(system, notebook.of(home))
+        assert await desk.data() == (1, "1", None)
+        said = "".join(entry.message for entry in system.logs.recent(NAME))
+        assert "the data is again what 0.1.0 has left" in said
+        await desk.settled()
+
+
 async def test_changes_of_one_name_exclude_each_other(home: Path) -> None:
     """Also the second that waits, and one that comes when the first has just ended."""
     async with System(home, mode="offline") as system:
