@@ -175,11 +175,13 @@ async def _count(home: Path) -> bytes | None:
         return await system.send(NAME, b"c")
 
 
-@pytest.mark.parametrize(("operation", "after"), [("rollback", "0.1.0"), ("uninstall", None)])
+@pytest.mark.parametrize(
+    ("operation", "after"), [("rollback", "0.1.0"), ("uninstall", None), ("purge", None)]
+)
 def test_rollback_and_uninstall(
     updated: Path, tmp_path: Path, operation: str, after: str | None
 ) -> None:
-    """Before or after, nothing between."""
+    """Before or after, nothing between; a purge goes on at the next start."""
     outcomes = []
     for home, is_done in crashes(updated, tmp_path, "online", operation):
         found = anyio.run(outcome, home)
