@@ -126,6 +126,18 @@ class TestReload:
             "trust.keys": "(not shown) -> (not shown)",
         }
 
+    async def test_the_history_has_it(self, system: System) -> None:
+        """What was applied with both values, and what was refused with its reason."""
+        write(system, "[limits]\nstorage = 5\n")
+        await system.reload()
+        write(system, "[limits]\nstorrage = 5\n")
+        with pytest.raises(ConfigurationInvalid):
+            await system.reload()
+        done, failed = await system.history.read("")
+        assert (done.act, done.detail) == ("reload", {"limits.storage": "67108864 -> 5"})
+        assert (failed.act, failed.outcome) == ("reload", "failed")
+        assert "storrage" in failed.reason
+
     async def test_the_next_start_finds_no_other_settings(self, home: Path) -> None:
         """The log names a change once: at the reload."""
         async with System(home) as system:
