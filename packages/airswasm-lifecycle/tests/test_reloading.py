@@ -20,6 +20,7 @@ from airswasm.lifecycle import (
     SettingsGiven,
     System,
 )
+from airswasm.lifecycle._home.caps import CAPS
 from airswasm.runtime import HostInterface, LiveSettings, Services
 from airswasm.security import read_audit
 from airswasm.wit import Block, Blocks, Section
@@ -125,6 +126,18 @@ class TestReload:
             "limits.storage": "67108864 -> 1048576",
             "trust.keys": "(not shown) -> (not shown)",
         }
+
+    async def test_the_history_has_it(self, system: System) -> None:
+        """What was applied with both values, and what was refused with its reason."""
+        write(system, "[limits]\nstorage = 5\n")
+        await system.reload()
+        write(system, "[limits]\nstorrage = 5\n")
+        with pytest.raises(ConfigurationInvalid):
+            await system.reload()
+        done, failed = await system.history.read("")
+        assert (done.act, done.detail) == ("reload", {"limits.storage": "67108864 -> 5"})
+        assert (failed.act, failed.outcome) == ("reload", "failed")
+        assert "storrage" in failed.reason
 
     async def test_the_next_start_finds_no_other_settings(self, home: Path) -> None:
         """The log names a change once: at the reload."""
@@ -290,3 +303,60 @@ async def test_a_stranger_s_block(home: Path, monkeypatch: pytest.MonkeyPatch) -
         assert caught.value.problems[0].line == 1
         assert system.policy.limits.storage == 64 * 2**20
         assert len(seen) == 1
+
+
+ASKED = """
+[limits]
+host_memory = "4 MiB"
+storage = 1_000_000
+storage_keys = 10
+mailbox_bytes = 1_000_000
+message_bytes = 100_000
+host_call = 1_000_000
+mailbox = 10
+weight = 2.0
+memory = "1 MiB"
+table_elements = 1_000
+rates.messages = 10
+rates.bytes = 1_000
+rates.logs = 10
+"""
+FURTHER = """intensity = 5
+period = 5
+revive = 60
+shutdown = 5
+backoff.maximum = 10
+[health]
+interval = 10
+timeout = 5
+"""
+TIGHTER: Mapping[str, float] = {
+    "limits.memory": 600 * 1024, "limits.host_memory": 2**21, "limits.storage": 1_000,
+    "limits.storage_keys": 5, "limits.mailbox_bytes": 1_000, "limits.message_bytes": 5_000,
+    "limits.host_call": 100_000, "limits.mailbox": 5, "limits.timeout": 1.0,
+    "limits.fuel": 40_000_000, "limits.weight": 1.0, "limits.table_elements": 1_000,
+    "limits.messages": 5, "limits.sent_bytes": 500, "limits.logs": 5,
+    "supervision.intensity": 1, "supervision.period": 10.0, "supervision.backoff": 1.0,
+    "supervision.longest_backoff": 5.0, "supervision.shutdown": 1.0, "supervision.revive": 100.0,
+    "health.interval": 20.0, "health.timeout": 1.0,
+}  # fmt: skip
+
+
+async def test_each_bound_holds_what_runs(system: System, workshop: Workshop, yes: Approve) -> None:
+    """For every number that the policy bounds: held and let go, in the same incarnation."""
+    limits = ASKED.removeprefix("\n[limits]\n")
+    await system.install(workshop.package(limits=limits, extra=FURTHER), approve=yes)
+    assert system.component_status(NAME).held == ()
+    assert {cap.setting for cap in CAPS} == TIGHTER.keys()
+    for cap in CAPS:
+        section, _, key = cap.setting.partition(".")
+        write(system, f"[{section}]\n{key} = {TIGHTER[cap.setting]}\n")
+        await system.reload()
+        (held,) = system.component_status(NAME).held
+        assert held.startswith(f"{cap.key} is "), held
+        assert cap.setting in held
+        write(system, "")
+        await system.reload()
+        assert system.component_status(NAME).held == (), cap.setting
+    assert await system.send(NAME, b"echo") == b"echo"
+    assert system.component_status(NAME).restarts == 0

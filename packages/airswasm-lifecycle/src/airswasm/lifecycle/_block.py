@@ -79,7 +79,12 @@ BLOCK = Block(
             "Which messages are recorded, for new versions to answer alike.",
             reads="reload",
         ),
-        Section("history", "airswasm.lifecycle:HistorySettings", "What is kept of each change."),
+        Section(
+            "history",
+            "airswasm.lifecycle:HistorySettings",
+            "What is kept of each change.",
+            reads="reload",
+        ),
     ),
     errors=("airswasm.lifecycle.errors",),
     metrics=(

@@ -464,7 +464,7 @@ class OpenHome:
         )
         self._reloading = Reloading(
             self.home.config_file, self.configuration, self.blocks,
-            self.services.get(LiveSettings), self._auditing, self._put_in_force,
+            self.services.get(LiveSettings), self._auditing, self._history, self._put_in_force,
         )  # fmt: skip
 
     def _find_gates(self) -> Gates:
@@ -568,6 +568,7 @@ class OpenHome:
             auditing=self._auditing,
             retained=self._retained,
             recordings=self._recordings,
+            history=self._history,
             most_running=self._most_running,
             upcoming=lambda: self._reloading.upcoming,
             forbid=self._forbid,

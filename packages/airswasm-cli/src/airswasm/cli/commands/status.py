@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from .._control.document import Document, items, number, one_line, text
+from .._control.document import Document, items, number, one_line, text, texts
 from .._hosts.opening import ask
 from .._hosts.stored_host import HostReader
 from .._session.options import Option
@@ -108,7 +108,9 @@ def _state(component: Document) -> str:
 
     revives_in = component.get("revives_in")
     again = "" if revives_in is None else f", starts again in {lasted(revives_in)}"
-    return f"{text(component['state'])}{again}"
+    waits_for = texts(component.get("waits_for"))
+    what = f" for {', '.join(waits_for)}" if waits_for else ""
+    return f"{text(component['state'])}{what}{again}"
 
 
 def _table(session: Session, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

@@ -39,6 +39,7 @@ from airswasm.wit import Blocks, Forbidden
 from anyio.lowlevel import checkpoint
 
 from .._home.configuration import Configuration
+from .._home.history_settings import HistorySettings
 from .._home.home import Home
 from .._home.logbook import LogBook
 from .._home.logfiles import LogLimits
@@ -53,6 +54,7 @@ from .._hosting.deciding import roles_layer
 from .._hosting.hosting import Hosting
 from .._hosting.running import Alone, Running
 from .._keeping.auditing import Auditing
+from .._registry.history import History
 from .._registry.tables import ComponentPolicies
 from .._sources.finding import Sources
 from .._sources.settings import SourceSettings
@@ -84,6 +86,7 @@ class Following:
         auditing: The audit log.
         retained: The values of topics.
         recordings: The recorded messages.
+        history: The history of changes.
         most_running: Returns how many components may run by the policy.
         upcoming: Returns the settings that a reload is about to put into force.
         forbid: Returns the forbidden list by other settings.
@@ -100,6 +103,7 @@ class Following:
     auditing: Auditing
     retained: DurableRetained
     recordings: Recordings
+    history: History
     most_running: Callable[[], int]
     upcoming: Callable[[], Configuration]
     forbid: Callable[[SecuritySettings], ForbiddenLayer]
@@ -120,6 +124,7 @@ class Following:
         live.take(DurableSettings, self._take_durable)
         live.take(TimerSettings, self._take_timers)
         live.take(ReplaySettings, self.recordings.use)
+        live.take(HistorySettings, self._take_history)
         live.prepare(AuditSettings, self.auditing.prepare)
         live.take(AuditSettings, self._take_audit)
         live.prepare(SecuritySettings, self._prepare_security)
@@ -145,6 +150,9 @@ class Following:
         for name in self.policies.names():
             with suppress(StorageError):  # the store's failure is reported where it is used
                 delivery.declare(name, self.policies.delivery_of(name))
+
+    def _take_history(self, settings: HistorySettings) -> None:
+        self.history.settings = settings
 
     def _take_timers(self, settings: TimerSettings) -> None:
         self.services.get(Schedule).settings = settings

@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,15 @@ from typing import Any, Literal, cast
 import anyio
 import anyio.to_thread
 from airswasm.runtime import LiveSettings
-from airswasm.security import AuditEvent, AuditLog, AuditUnavailable
+from airswasm.security import AuditEvent, AuditUnavailable
+from airswasm.storage import StorageError
 from airswasm.wit import Blocks, Section, safe_text
 
 from .._home.configuration import Configuration, Setting, problems_at
 from .._home.policy import mode_problems
 from .._home.settings_lines import shown
 from .._keeping.auditing import Auditing
+from .._registry.history import History, HistoryEntry
 from ..errors import ConfigurationInvalid
 
 __all__ = ("ReloadReport", "Reloading", "SettingChange")
@@ -89,6 +91,7 @@ class Reloading:
         blocks: The blocks whose sections are known.
         live: The parts that take changes over.
         auditing: Records them.
+        history: Tells people of them.
         put: Called with the settings that hold from now on.
     """
 
@@ -99,11 +102,12 @@ class Reloading:
         blocks: Blocks,
         live: LiveSettings,
         auditing: Auditing,
+        history: History,
         put: Callable[[Configuration], None],
     ) -> None:
         self.now = self.upcoming = now
         self._file, self._blocks, self._live = file, blocks, live
-        self._auditing, self._put = auditing, put
+        self._auditing, self._history, self._put = auditing, history, put
         self._listeners: tuple[Callable[[ReloadReport], None], ...] = ()
         self._turn = anyio.Lock()
 
@@ -128,7 +132,7 @@ class Reloading:
                 report = await self._reload(dry_run=dry_run)
             except Exception as error:
                 if not dry_run:
-                    self._note_failure(self._auditing.log, error)
+                    await self._note_failure(error)
                 raise
             finally:
                 self.upcoming = self.now
@@ -145,6 +149,7 @@ class Reloading:
         report = ReloadReport(str(self._file), tuple(self._changes(wanted)), dry_run)
         if not dry_run and values:
             await self._auditing.note_reload(self.upcoming.settings())
+            await self._tell(report.in_state("applied"))
             self.now = self.upcoming
             self._put(self.now)
             waits = [done for each in apply if inspect.isawaitable(done := each())]
@@ -242,7 +247,14 @@ class Reloading:
             return {each.name: each for each in read.settings() if each.origin != "default"}
         return {}
 
-    def _note_failure(self, log: AuditLog, error: Exception) -> None:
-        reason = f"not reloaded: {type(error).__name__}: {error}"
+    async def _tell(self, applied: Sequence[SettingChange]) -> None:
+        if applied:
+            detail = {each.name: f"{each.before} -> {each.after}" for each in applied}
+            await self._history.add(HistoryEntry("", "reload", detail=detail))
+
+    async def _note_failure(self, error: Exception) -> None:
+        reason = f"not reloaded: {type(error).__name__}: {error}"[:500]
         with suppress(AuditUnavailable):
-            log.record(AuditEvent("config", outcome="failed", reason=reason[:500]))
+            self._auditing.log.record(AuditEvent("config", outcome="failed", reason=reason))
+        with suppress(StorageError):
+            await self._history.add(HistoryEntry("", "reload", "failed", reason=reason))

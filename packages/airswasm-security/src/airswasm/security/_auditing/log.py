@@ -169,7 +169,7 @@ class AuditLog:
 
     def bound(self, *, max_bytes: int, keep_files: int | None) -> None:
         """Bound the log anew; older files that are too many go when the next file begins."""
-        self._max_bytes, self._keep_files = max_bytes, keep_files
+        self._max_bytes, self._retiring.keep_files = max_bytes, keep_files
 
     def record(self, event: AuditEvent | Decision) -> None:
         """Append one line.

@@ -21,20 +21,20 @@ class Retiring:
 
     Args:
         path: The log.
-        keep_files: Number of rotated files to keep; None for all.
+        keep_files: Number of rotated files to keep, which may change; None for all.
     """
 
     def __init__(self, path: Path, keep_files: int | None) -> None:
-        self._path, self._keep_files = path, keep_files
+        self._path, self.keep_files = path, keep_files
         self._going: list[tuple[int, Path]] = []
 
     def due(self) -> Iterator[tuple[Path, AuditEvent]]:
         """Iterate over what is to go now, each with the event of its line."""
-        if self._keep_files is None:
+        if self.keep_files is None:
             return
         going = {path for _, path in self._going}
         files = rotated_files(self._path)
-        surplus = max(0, len(files) - self._keep_files)
+        surplus = max(0, len(files) - self.keep_files)
         for old, after in zip(files[:surplus], (*files, self._path)[1:], strict=False):
             if old in going:
                 continue
