@@ -40,6 +40,8 @@ async def main(home: str, mode: str, step: int, operation: str, argument: str) -
             await system.start(NAME)
         elif operation == "uninstall":
             await system.uninstall(NAME)
+        elif operation in ("keep", "reset"):
+            await system.swap(Path(argument), state=operation)  # type: ignore[arg-type]
         elif operation == "count":
             while True:
                 reply = await system.send(NAME, b"c")
