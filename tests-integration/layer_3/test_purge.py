@@ -110,7 +110,7 @@ async def remains(home: Path) -> list[str]:
     async with open_store(home / "store") as store:
         with anyio.fail_after(60):
             while any(True for _ in store.backend.scan(b"g", b"h")):  # noqa: ASYNC110
-                await anyio.sleep(0.01)  # the store removes what was dropped, and tells nobody
+                await anyio.sleep(0.01)  # the store has no event for it
         for key, value in store.backend.scan(b"\0", b"\xff" * 64):
             if MARK.encode() in key or MARK.encode() in value:
                 found.append(f"store: {key!r} {value[:200]!r}")
