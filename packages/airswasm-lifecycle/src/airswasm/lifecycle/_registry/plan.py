@@ -341,7 +341,7 @@ def _check_owner(package: Package, name: str, owner: PublicKey | None) -> None:
     if owner is None:
         return
     if package.signer is None:
-        raise PackageUnsigned(package.source)
+        raise PackageUnsigned(package.source, name=name, owner=owner.fingerprint)
     if package.signer != owner:
         raise OwnerChanged(name, owner.fingerprint, package.signer.fingerprint)
 

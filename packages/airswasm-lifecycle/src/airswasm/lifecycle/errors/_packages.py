@@ -79,9 +79,15 @@ class PackageUnsigned(LifecycleError):
         ExitStatus.NOT_AUTHENTIC,
     )
 
-    def __init__(self, source: str) -> None:
-        self.source = source
-        super().__init__(f"{source} is unsigned: it has no component.sig")
+    def __init__(self, source: str, *, name: str = "", owner: str = "") -> None:
+        self.source, self.name, self.owner = source, name, owner
+        whose = f", and {name} belongs to the key {owner}" if owner else ""
+        super().__init__(f"{source} is unsigned: it has no component.sig{whose}")
+        if owner:
+            self.hint = (
+                "sign it with that key: `airswasm sign`; to build without a key, give the project "
+                "a name that no key owns"
+            )
 
 
 class WrongPackage(LifecycleError):

@@ -147,9 +147,9 @@ def revoke(
     warn_of_few(session, found, {name: keys for name, keys in left.items() if keys != before[name]})
     signed = _signed_by(session, fingerprint)
     if signed and not session.terminal.as_json:
-        session.terminal.say(
-            f"it signed what is installed as {', '.join(signed)}, which ends at once"
-        )
+        more = f" and {len(signed) - _SHOWN} more" if len(signed) > _SHOWN else ""
+        names = ", ".join(signed[:_SHOWN])
+        session.terminal.say(f"the versions of {names}{more} that it signed end at once")
     confirm(session, f"Revoke the key {fingerprint} for good?", "revoking a key")
     done = ask(session, "revoke", lambda host: host.trust_revoke(fingerprint, reason))
     ended = done["quarantined"]
