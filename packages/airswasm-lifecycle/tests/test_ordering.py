@@ -89,12 +89,7 @@ class Shop:
         self._workshop = workshop
 
     def package(self, name: str, *needs: str, version: str = "0.1.0", **more: Any) -> Any:
-        package = self._workshop.package(version, name=name, **more)
-        line = f'name = "{name}"\nneeds = [{", ".join(f"{chr(34)}{n}{chr(34)}" for n in needs)}]'
-        manifest = package.files["Component.toml"].decode().replace(f'name = "{name}"', line)
-        files = {"Component.toml": manifest.encode(), "component.wasm": package.wasm}
-        made = type(package).from_files(files)
-        return made.sign(self._workshop.key, sequence=int(version.replace(".", "")))
+        return self._workshop.package(version, name=name, needs=needs, **more)
 
 
 @pytest.fixture

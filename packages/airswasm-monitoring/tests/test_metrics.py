@@ -196,7 +196,7 @@ def test_a_component_that_goes_frees_its_series() -> None:
     assert not any(label == OTHER for _, label in figures)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 9), max_size=6), max_size=8),
     st.integers(0, 4),
@@ -228,7 +228,7 @@ def test_counters_count_what_happens_whoever_comes_and_goes(
         before = now
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.dictionaries(st.sampled_from("abcd"), st.integers(0, 9), max_size=4), max_size=8),
     st.integers(0, 3),
