@@ -42,6 +42,8 @@ async def main(home: str, mode: str, step: int, operation: str, argument: str) -
             await system.uninstall(NAME)
         elif operation == "purge":
             await system.uninstall(NAME, purge=True)
+        elif operation in ("keep", "reset"):
+            await system.swap(Path(argument), state=operation)  # type: ignore[arg-type]
         elif operation == "count":
             while True:
                 reply = await system.send(NAME, b"c")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,6 +33,7 @@ from .conftest import Workshop
 pytestmark = pytest.mark.anyio
 
 NAME = "local/hello"
+CHILD = Path(__file__).parent / "crash_child.py"
 
 
 @pytest.fixture
@@ -274,3 +277,33 @@ async def test_a_stopped_component_stays_stopped(
             assert system.component_status(NAME).state == "stopped"
         await system.start(NAME)
         assert await system.send(NAME, b"v") == b"0.2.0"
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # a process for each step is enough
+@pytest.mark.parametrize("state", ["keep", "reset"])
+async def test_a_kill_at_any_step_leaves_one_of_the_builds(
+    tmp_path: Path, workshop: Workshop, build: Callable[..., Package], state: str
+) -> None:
+    """With its data, or with none where that was asked for; the next swap goes on."""
+    async with developing(tmp_path) as system:
+        await system.swap(build())
+        await system.send(NAME, b"c")
+    archive = tmp_path / "next.airswasm"
+    build(wasm=workshop.guest("0.2.0")).write_archive(archive)
+    seen: set[bytes | None] = set()
+    step, is_done = 0, False
+    while not is_done:
+        step += 1
+        folder = tmp_path / f"killed-{step}"
+        shutil.copytree(tmp_path / "home", folder / "home")
+        arguments = [str(folder / "home"), "online", str(step), state, str(archive)]
+        done = await anyio.run_process([sys.executable, str(CHILD), *arguments], check=False)
+        is_done = b"done after" in done.stdout
+        async with developing(folder) as system:
+            seen.add(await system.send(NAME, b"v"))
+            count = await system.send(NAME, b"c")
+            assert count in ((b"\x02",) if state == "keep" else (b"\x01", b"\x02")), step
+            await system.swap(archive)
+            assert await system.send(NAME, b"v") == b"0.2.0"
+    assert seen == {b"0.1.0", b"0.2.0"}
+    assert step > 3
