@@ -16,7 +16,6 @@ from typing import Literal
 
 import anyio
 import anyio.abc
-import anyio.to_thread
 from airswasm.actor import (
     ActorSystem,
     DispatcherConfig,
@@ -75,7 +74,7 @@ from airswasm.storage import (
     Store,
     open_store,
 )
-from airswasm.wit import Blocks, Contract, Forbidden
+from airswasm.wit import AirswasmError, Blocks, Contract, Forbidden
 
 from ._changes.following import Following, joined_patterns
 from ._changes.granting import Granting
@@ -415,7 +414,7 @@ class OpenHome:
         self._hosting = Hosting(
             self._actors, loader, self.logs, self._most_running(),
             self.policy.limits.message_bytes, self._revive,
-            lambda name, version: self._running.judge(name, version),
+            self._judge,
             self._dead_letters.id_for, recorded_if(recordings),
             start_waiting=self._start_waiting,
             needs_of=lambda name: self._running.needs_of(name),
@@ -520,6 +519,9 @@ class OpenHome:
     async def _start_waiting(self, name: str) -> None:
         async with self._alone(name):
             await self._running.start_waiting(name)
+
+    def _judge(self, name: str, version: str) -> AirswasmError | None:
+        return self._running.judge(name, version)
 
     async def _revive(self, name: str, cool_down: float) -> None:
         async with self._alone(name):

@@ -63,7 +63,8 @@ def pack_message(message: Message, target: str) -> bytes:
 @lru_cache(1_024)
 def _beginning(target: str, sender: str, topic: str | None) -> bytes:
     """Return the first items of the records of one sender to one target."""
-    return cbor2.dumps([_VERSION, target, sender, topic, 0, b"", {}])[: -len(_EMPTY_ENDS)]
+    items: list[object] = [_VERSION, target, sender, topic, 0, b"", {}]
+    return cbor2.dumps(items)[: -len(_EMPTY_ENDS)]
 
 
 def _head(kind: int, size: int) -> bytes:

@@ -37,7 +37,7 @@ _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _ALLOW, _REFUSE, _KILL = 0x7FFF0000, 0x00050001, 0x80000000
 _X32 = 0x40000000
 
-libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+libc: ctypes.CDLL | None = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
 def main() -> None:

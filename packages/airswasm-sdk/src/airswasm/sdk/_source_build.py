@@ -13,7 +13,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +87,7 @@ class SourceBuild:
 
 
 @contextmanager
-def building_from(tree: FetchedTree, limits: BuildLimits = _LIMITS) -> Iterator[SourceBuild]:
+def building_from(tree: FetchedTree, limits: BuildLimits = _LIMITS) -> Generator[SourceBuild]:
     """Prepare a build from the files of a source; at the end of the block, nothing of it is left.
 
     Args:

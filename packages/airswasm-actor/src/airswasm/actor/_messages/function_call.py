@@ -7,9 +7,9 @@ which no codec writes and no disk keeps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from .bounds import Weighed
 
@@ -66,9 +66,9 @@ def _weigh(arguments: tuple[object, ...]) -> int:
 
 def _parts_of(value: object) -> list[object]:
     if isinstance(value, (list, tuple, set, frozenset)):
-        return list(value)
+        return list(cast("Collection[object]", value))
     if isinstance(value, Mapping):
-        return list(value.values())
+        return list(cast("Mapping[object, object]", value).values())
     if is_dataclass(value) and not isinstance(value, type):  # a record, or `Ok`, `Case`, …
         return [getattr(value, each.name) for each in fields(value)]
     return []

@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from airswasm.wit import AirswasmError, ErrorCode, NotAComponent, safe_text
 
@@ -69,7 +70,8 @@ def problem_of(error: BaseException) -> Problem:
     error = single(error)
     if isinstance(error, RemoteFailure):
         found = error.details.get("details")
-        lines = [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+        told = cast("list[object]", found) if isinstance(found, list) else []
+        lines = [each for each in told if isinstance(each, str)]
         return Problem(
             error.code, str(error), error.hint, error.exit_code, tuple(lines), error.facts
         )

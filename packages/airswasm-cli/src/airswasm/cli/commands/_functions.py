@@ -23,12 +23,13 @@ def show_functions(terminal: Terminal, name: str, functions: Sequence[Document])
         return
     if not functions:
         terminal.say(f"{name} exports no functions of its own")
-    last, told = None, set[str]()
+    last, told = "", set[str]()
+    is_first = True
     for each in functions:
         interface = text(each.get("path")).partition("#")[0]
-        if interface != last:
+        if interface != last or is_first:
             terminal.data(interface or "the world itself")
-            last, told = interface, set()
+            last, told, is_first = interface, set[str](), False
         for definition in [one for one in texts(each.get("types")) if one not in told]:
             told.add(definition)
             terminal.data(f"  {definition}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from .._control.document import Document, items, mapping, number, one_line, text
 from ._times import counted, lasted, size
@@ -104,4 +104,4 @@ def _say(terminal: Terminal, head: str, words: str) -> None:
 
 
 def _texts(value: object) -> list[object]:
-    return list(value) if isinstance(value, list | tuple) else []
+    return list(cast("list[object]", value)) if isinstance(value, list | tuple) else []

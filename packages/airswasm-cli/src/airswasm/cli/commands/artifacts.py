@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -128,9 +128,12 @@ def verify(session: Session) -> None:
 
 
 def _mends(check: Document) -> Iterator[str]:
-    listed = check["mend"]
-    for each in listed if isinstance(listed, list) else ():
+    for each in _listed(check["mend"]):
         yield f"to get it back: {one_line(each, most=400)}"
+
+
+def _listed(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
 
 
 @app.command("gc")
@@ -165,7 +168,7 @@ def gc(
     if terminal.as_json:
         terminal.document("clean-up/1", done)
         return
-    versions = done["versions"] if isinstance(done["versions"], list) else []
+    versions = _listed(done["versions"])
     for each in versions:
         terminal.say(f"{'would remove' if dry_run else 'removed'} {one_line(each)}")
     would = "would remove" if dry_run else "removed"

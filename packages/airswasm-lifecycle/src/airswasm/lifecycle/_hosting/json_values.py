@@ -226,6 +226,7 @@ def _float(name: str, value: float, where: str) -> float:
 
 
 def _read_bytes(value: object, where: str) -> bytes:
+    given = value
     if isinstance(value, str) and _is_text(value):
         return value.encode()
     if isinstance(value, Mapping):
@@ -236,7 +237,7 @@ def _read_bytes(value: object, where: str) -> bytes:
                 return base64.b64decode(text, validate=True)
             except (binascii.Error, ValueError):
                 raise _unfit(where, "base64", text) from None
-    raise _unfit(where, 'list<u8>: a text or {"base64": "…"}', value)
+    raise _unfit(where, 'list<u8>: a text or {"base64": "…"}', given)
 
 
 def _read_option(some: ValueType, value: object, where: str) -> object:
@@ -259,7 +260,7 @@ def _read_record(type_: Record[ValueType], value: object, where: str) -> object:
     found: dict[str, object] = {}
     for each in type_.fields:
         if each.name not in given and not isinstance(each.type, OptionOf):
-            raise _unfit(where, f"a field {each.name}", value)
+            raise _unfit(where, f"a field {each.name}", given)
         found[_python(each.name)] = _read(each.type, given.get(each.name), f"{where}.{each.name}")
     return found
 
@@ -283,12 +284,13 @@ def _read_payload(type_: ValueType | None, value: object, where: str) -> object:
 
 def _single(names: Sequence[str], expected: str, value: object, where: str) -> tuple[str, object]:
     """Return the one member of an object, which says what it is."""
+    given = value
     members = (
         list(cast("Mapping[str, object]", value).items()) if isinstance(value, Mapping) else []
     )
     if len(members) != 1 or members[0][0] not in names:
         shape = " or ".join(f'{{"{each}": …}}' for each in names[:8])
-        raise _unfit(where, f"{expected}: {shape}", value)
+        raise _unfit(where, f"{expected}: {shape}", given)
     return members[0]
 
 

@@ -56,7 +56,7 @@ def explain(error: ValidationError, root: type) -> Iterable[tuple[KeyPath, str]]
             key = str(context["error"]).partition(" ")[0]
             if isinstance(value, Mapping) and key in value:  # a table's rule begins with its key
                 path, value = (*path, key), typing.cast("Mapping[str, object]", value)[key]
-            yield path, f"{context['error']}, not {_shown(value)}"
+            yield path, f"{context['error']}, not {_shown(typing.cast('object', value))}"
         elif kind == "literal_error":
             yield path, f"{_shown(value)} is none of {context['expected']}"
         elif kind in ("dataclass_type", "dataclass_exact_type", "dict_type"):

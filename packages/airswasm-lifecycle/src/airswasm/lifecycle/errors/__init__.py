@@ -152,6 +152,5 @@ __all__ = (
 )
 
 
-for _name in __all__:
-    globals()[_name].__module__ = __name__
-del _name
+for _error in (globals()[_name] for _name in __all__):
+    _error.__module__ = __name__

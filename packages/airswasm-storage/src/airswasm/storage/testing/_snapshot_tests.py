@@ -78,7 +78,7 @@ class SnapshotTests(Suite):
             space = store.namespace(NAME)
             await fill(space, {f"k{number:04}": b"old" for number in range(3_000)})
             full = store.namespace(NAME, quota_bytes=space.read_usage().used_bytes)
-            before = {}
+            before = dict[str, bytes]()
 
             async def still() -> None:
                 await full.batch({f"k{number:04}": b"now" for number in range(0, 1_000)})
