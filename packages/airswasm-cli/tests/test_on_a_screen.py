@@ -189,7 +189,7 @@ def test_a_rollback_asks_which_data(screen: Screen, installed: Path, airswasm: A
     assert airswasm("storage", "set", "hello", "count", "2").code == 0
     assert airswasm("storage", "set", "hello", "more", "3").code == 0
     code, shown = screen("rollback", "hello", "--dry-run")
-    assert (code, "1 keys added, 1 changed" in " ".join(shown.split())) == (0, True), shown
+    assert (code, "1 key added, 1 changed" in " ".join(shown.split())) == (0, True), shown
     for keys in (b"\n", b"n\n", b"\x04"):
         code, shown = screen("rollback", "hello", keys=keys)
         assert (code, "error[E" in shown) == (4, True), shown
