@@ -30,6 +30,8 @@ install {}/hello.airswasm --yes
 lock --file {}/components.toml
 list
 info local/hello
+timers list
+timers cancel --all local/hello --yes
 routes
 history local/hello
 history
