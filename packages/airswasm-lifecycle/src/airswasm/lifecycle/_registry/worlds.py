@@ -91,7 +91,7 @@ def _interfaces(
     for name, interface in sorted(interfaces.items()):
         if interface.functions:
             known = contract.interface(name) if contract is not None else None
-            stated = known.functions if known is not None else dict[str, Function]()
+            stated: Mapping[str, Function] = known.functions if known is not None else {}
             yield InterfaceInfo(
                 name, tuple(_function(each, stated) for each in interface.functions.values())
             )

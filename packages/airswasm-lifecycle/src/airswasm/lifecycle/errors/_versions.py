@@ -318,6 +318,3 @@ class RegistryTooNew(RegistryCorrupt):
     def __init__(self, name: str, found: int, known: int) -> None:
         self.found, self.known = found, known
         super().__init__(name, f"it has format {found}, and this version reads up to {known}")
-
-    def __reduce__(self) -> tuple[type[RegistryTooNew], tuple[str, int, int]]:
-        return type(self), (self.name, self.found, self.known)
