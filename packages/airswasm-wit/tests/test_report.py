@@ -52,7 +52,7 @@ def dummy(tmp_path: Path) -> Callable[..., bytes]:
         items: str, *, rest: str = "", edit: Callable[[str], str] = lambda text: text
     ) -> bytes:
         contract = tmp_path / "wit" / "deps" / "contract"
-        contract.mkdir(parents=True)
+        contract.mkdir(parents=True, exist_ok=True)
         for file in wit_folder().glob("*.wit"):
             (contract / file.name).write_text(edit(file.read_text("utf-8")))
         source = f"package acme:thing@1.0.0;\n{rest}\nworld broken {{ {items} }}\n"
