@@ -278,6 +278,52 @@ class TestRollback:
         assert await desk.data() == (3, "3", b"0.1.0")
         await desk.settled()
 
+    @pytest.mark.parametrize("is_running", [True, False])
+    async def test_a_version_that_never_started_takes_over_the_data_then(
+        self, desk: Desk, workshop: Workshop, yes: Approve, is_running: bool
+    ) -> None:
+        """It was replaced before its first start; the rollback to it ends in that start."""
+        await desk.system.install(workshop.package(), approve=yes)
+        await desk.count()
+        await desk.system.stop(NAME)
+        await desk.system.update(workshop.package("0.2.0"))
+        await desk.system.update(workshop.package("0.3.0"))
+        await desk.system.rollback(NAME, "0.1.0", data=None)
+        if is_running:
+            await desk.system.start(NAME)
+        await desk.system.rollback(NAME, "0.2.0", data=None)
+        if not is_running:
+            assert await desk.data() == (1, "1", None)
+            await desk.system.start(NAME)
+        assert await desk.data() == (1, "1", b"0.1.0")
+        assert await desk.system.send(NAME, b"v") == b"0.2.0"
+        await desk.system.rollback(NAME, "0.1.0", data="restore")
+        assert await desk.data() == (1, "1", None)
+        await desk.system.rollback(NAME, "0.2.0", data="restore")  # only once
+        assert await desk.data() == (1, "1", b"0.1.0")
+        with pytest.raises(DataUndecided):
+            await desk.system.rollback(NAME, "0.3.0", data=None)
+        await desk.settled()
+
+    async def test_the_format_goes_with_the_data(
+        self, desk: Desk, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Not with the version: that may have worked on the data of a later one."""
+        first = workshop.package(wasm=workshop.plain("0.1.0"))
+        await desk.system.install(first, approve=yes)
+        await desk.system.update(workshop.package("0.2.0", wasm=workshop.plain("0.2.0")))
+        await desk.system.update(workshop.package("0.3.0"))
+        await desk.system.rollback(NAME, "0.2.0", data="keep")
+        for migrated_by in ("", "0.3.0"):
+            await desk.system.rollback(NAME, "0.2.0", data="restore")  # the two change places
+            plan = await desk.system.plan_rollback(NAME, "0.1.0")
+            assert plan.data is not None
+            assert plan.data.migrated_by == migrated_by
+            assert plan.data.must_choose is bool(migrated_by)
+        with pytest.raises(DataUndecided):
+            await desk.system.rollback(NAME, "0.1.0", data=None)
+        await desk.settled()
+
     async def test_it_is_said_before_it_is_done(
         self, desk: Desk, workshop: Workshop, yes: Approve
     ) -> None:

@@ -363,7 +363,8 @@ class System(OpenHome):
         """Go back to a retained version: `to`, or the one installed before the active one.
 
         The sequence floor stays: a version that was rolled back cannot return as an update. Nothing
-        is asked, because that version was approved before, and `migrate` is not called. It gets
+        is asked, because that version was approved before, and `migrate` is not called, except for
+        a version that was replaced before its first start. It gets
         what is granted now: what was withdrawn since stays withdrawn. The gates judge it, too; of
         them, only those that `updates.rollback_block` names stop it.
 

@@ -70,16 +70,13 @@ class KeepingData:
         former = switch.record.migrate_from or switch.record.active  # the version whose data it is
         if switch.restores is not None:
             former = switch.record.active  # the one for which the data of now is kept
-        data_format = switch.record.data_format
 
         async def hold_still() -> None:
             await stack.enter_async_context(self.hosting.holding_still(name))
 
-        if candidate is not None and migrates:
-            data_format = switch.successor.active
+        if candidate is not None and migrates and switch.restores is None:
             await self._try_migration(switch, candidate, former)
         if switch.restores is not None:
-            data_format = switch.successor.active_version.data_format
             switch.successor = switch.successor.with_checkpoint(switch.successor.active, None)
         if switch.restores is not None or (migrates and self.keeper.checkpoints != "never"):
             other = self._other_data(name, switch.restores, hold_still)
@@ -94,8 +91,15 @@ class KeepingData:
             taken = None
         if taken is not None:
             switch.successor = switch.successor.with_checkpoint(former, taken)
-        if switch.change.verb == "update" or switch.restores is not None:
-            switch.successor = switch.successor.with_data_format(data_format)
+        if migrates:
+            switch.successor = switch.successor.with_data_format(switch.successor.active)
+        elif switch.restores is not None:
+            restored = switch.restores.data_format
+            if restored is None:
+                restored = switch.successor.active_version.data_format
+            switch.successor = replace(switch.successor, data_format=restored)
+        elif switch.change.verb == "update":
+            switch.successor = switch.successor.with_data_format(switch.record.data_format)
 
     async def _try_migration(self, switch: Switch, candidate: Candidate, former: str) -> None:
         """Let it start and migrate on a copy, beside the old version.

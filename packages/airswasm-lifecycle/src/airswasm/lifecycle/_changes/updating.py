@@ -136,7 +136,10 @@ class Updating:
         version = record.version(version_to_return_to(record, to))
         restores = choose_data(record, version, data) == "restore"
         plan = await self._plan_version(record, version)
-        successor = replace(record.with_active(plan.version, self.clock()), migrate_from=None)
+        is_untouched = restores or version.data_format == record.data_format
+        takes_over = record.is_untried(version) and is_untouched
+        former = (record.migrate_from or record.active) if takes_over else None
+        successor = replace(record.with_active(plan.version, self.clock()), migrate_from=former)
         _, verified = await self.running.stored.verified(record, version)
         return await self.switching.carry_out(Switch(
             self._rollback_of(record, version, plan.manifest), record, successor, plan.manifest,

@@ -340,7 +340,8 @@ class DataKeeper:
         ref = self._ref_of(name)
         if ref is not None:
             self._handled[label] = ref, ref.handled
-        return DataCheckpoint(label, self._clock(), size_bytes, content)
+        data_format = self._registry.get(name).data_format
+        return DataCheckpoint(label, self._clock(), size_bytes, content, data_format)
 
     # -- dropping --------------------------------------------------------------------------------
 

@@ -21,21 +21,27 @@ class DataCheckpoint:
         taken_at: Seconds since 1970.
         size_bytes: Its size.
         content: How many things it has, by their noun: `key`, `file`.
+        data_format: The version whose `migrate` made that data what it is, empty for none; None if
+            the record is of a time before this was kept.
     """
 
     label: str
     taken_at: float
     size_bytes: int = 0
     content: Mapping[str, int] = field(default_factory=dict[str, int])
+    data_format: str | None = None
 
     def to_document(self) -> dict[str, object]:
         """Return it in its stored form."""
-        return {
+        document: dict[str, object] = {
             "label": self.label,
             "taken_at": self.taken_at,
             "bytes": self.size_bytes,
             "content": dict(self.content),
         }
+        if self.data_format is not None:
+            document["data_format"] = self.data_format
+        return document
 
     @classmethod
     def from_document(cls, document: object) -> DataCheckpoint | None:
@@ -48,9 +54,11 @@ class DataCheckpoint:
             return None
         found = cast("Mapping[str, object]", document)
         content = cast("Mapping[str, object]", found["content"])
+        data_format = found.get("data_format")
         return cls(
             str(found["label"]),
             float(str(found["taken_at"])),
             int(str(found["bytes"])),
             {str(noun): int(str(count)) for noun, count in content.items()},
+            None if data_format is None else str(data_format),
         )

@@ -88,6 +88,8 @@ class VersionRecord:
     """Whether it is a development build that was swapped in."""
     needs: tuple[str, ...] = ()
     """Components that must be ready before it starts, as in the manifest."""
+    is_untried: bool = False
+    """Whether it was replaced before its first start, and has yet to take over stored data."""
 
     def to_document(self) -> dict[str, object]:
         """Return the version in its stored form; it has only those later fields that are set."""
@@ -116,6 +118,8 @@ class VersionRecord:
             document["swapped"] = True
         if self.needs:
             document["needs"] = list(self.needs)
+        if self.is_untried:
+            document["untried"] = True
         return document
 
 
@@ -166,6 +170,11 @@ class ComponentRecord:
                 return candidate
         raise KeyError(version)
 
+    def is_untried(self, version: VersionRecord) -> bool:
+        """Return whether a retained version has never started over the data of another one."""
+        is_waiting = version.version == self.active and self.migrate_from is not None
+        return version.is_untried or is_waiting
+
     def has_version(self, version: str) -> bool:
         """Return whether the record retains that version."""
         return any(candidate.version == version for candidate in self.versions)
@@ -194,7 +203,7 @@ class ComponentRecord:
     def with_active(self, version: str, now: float) -> ComponentRecord:
         """Return a record in which another retained version is active, since now."""
         versions = tuple(
-            replace(each, replaced_at=None) if each.version == version else each
+            replace(each, replaced_at=None, is_untried=False) if each.version == version else each
             for each in self._replaced(now)
         )
         return replace(self, active=version, versions=versions)
@@ -231,7 +240,9 @@ class ComponentRecord:
         earlier = [each.replaced_at for each in self.versions if each.replaced_at is not None]
         now = max(now, math.nextafter(max(earlier), math.inf)) if earlier else now
         return tuple(
-            replace(each, replaced_at=now) if each.version == self.active else each
+            replace(each, replaced_at=now, is_untried=self.is_untried(each))
+            if each.version == self.active
+            else each
             for each in self.versions
         )
 
@@ -316,6 +327,7 @@ def _read_version(document: Mapping[str, object]) -> VersionRecord:
         data_format=str(document.get("data_format", "")),
         is_swapped=document.get("swapped") is True,
         needs=tuple(cast("list[str]", document.get("needs", []))),
+        is_untried=document.get("untried") is True,
     )
 
 
