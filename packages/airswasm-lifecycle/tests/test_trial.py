@@ -103,7 +103,7 @@ async def test_the_guard_decides(system: System, books: Callable[..., Package]) 
 async def test_the_audit_log_and_the_guard_know_nothing_of_it(
     system: System, books: Callable[..., Package]
 ) -> None:
-    """No line in the component's name, none of its budget, and no use that gates would ask about."""
+    """No line in the component's name, none of its budget, and no use that gates ask about."""
     guard, audit = system.services.get(Guard), system.audit
     heard: list[object] = []
     guard.listen(heard.append)
