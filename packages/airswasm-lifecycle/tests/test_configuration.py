@@ -241,6 +241,7 @@ def make_socket(file: Path) -> None:
         (Path.mkdir, "Is a directory"),
         (lambda file: file.symlink_to("/dev/zero"), "not a regular file"),
         (lambda file: file.symlink_to(file), "Too many levels of symbolic links"),
+        (lambda file: file.write_bytes(b"#\n" * (5 * 2**20)), "larger than 8 MiB"),
         (lambda file: file.write_text("[a]", "utf-16"), "not UTF-8; save it in that encoding"),
         (lambda file: file.write_bytes(b"#\xff"), "not UTF-8; save it in that encoding"),
         (lambda file: file.write_text("a = " + "[" * 100_000), "not TOML: "),

@@ -21,6 +21,7 @@ from airswasm.lifecycle import (
     System,
 )
 from airswasm.lifecycle._home.caps import CAPS
+from airswasm.lifecycle._home.configuration import read_configuration
 from airswasm.runtime import HostInterface, LiveSettings, Services
 from airswasm.security import read_audit
 from airswasm.wit import Block, Blocks, Section
@@ -75,6 +76,24 @@ class TestReload:
         assert (waiting.before, waiting.after) == ('"sync"', '"os"')
         assert system.configuration.get(LimitPolicy).storage == 2**20
         assert states(await system.reload()) == {"storage.durability": "waiting"}
+
+    async def test_a_file_that_is_written_meanwhile_is_one_file(
+        self, system: System, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What is checked, taken over and told is the text that was read once."""
+
+        def read(file: Path) -> str:
+            text = read_configuration(file)
+            file.write_bytes(b'[limits]\nmemory = "3 MiB"\nstorage = \xff')
+            return text
+
+        monkeypatch.setattr("airswasm.lifecycle._changes.reloading.read_configuration", read)
+        monkeypatch.setenv("AIRSWASM_LIMITS_MEMORY", "20 MiB")
+        write(system, '[limits]\nmemory = "1 MiB"\nstorage = "1 MiB"\n')
+        report = await system.reload()
+        told = {each.name: (each.state, each.after) for each in report.changes}
+        assert told["limits.storage"] == ("applied", str(2**20))
+        assert told["limits.memory"] == ("overridden", str(2**20))
 
     async def test_a_dry_run_changes_nothing(self, system: System) -> None:
         """It gives the same report, and leaves the settings, the log and its listeners alone."""

@@ -17,6 +17,7 @@ from airswasm.actor import (
 from airswasm.lifecycle import InstallPlan, Package, System
 from airswasm.lifecycle._trial.trial import GivenTime, Trial
 from airswasm.runtime import DeadlineExceeded, FuelExhausted, Trapped
+from airswasm.security import Guard
 from airswasm.storage import Store
 
 Workshop = Any  # tests/conftest.py, which nothing can import
@@ -97,6 +98,27 @@ async def test_the_guard_decides(system: System, books: Callable[..., Package]) 
         system.forbid("no spies", "messaging.send", ["local/spy"])
         assert await ask(trial, b"e") == b""
         assert trial.attempt.calls == []
+
+
+async def test_the_audit_log_and_the_guard_know_nothing_of_it(
+    system: System, books: Callable[..., Package]
+) -> None:
+    """No line in the component's name, none of its budget, and no use that gates ask about."""
+    guard, audit = system.services.get(Guard), system.audit
+    heard: list[object] = []
+    guard.listen(heard.append)
+    system.forbid("no spies", "messaging.send", ["local/spy"])
+    before = audit.head, guard.recent_users("messaging:send", "local/other")
+    async with await tried(system, books("DEFECT_SEND", version="0.2.0")) as trial:
+        await trial.start()
+        for payload in (b"a", b"p", b"e", b"shello", b"l", b"n") * 3:
+            await ask(trial, payload)
+        assert trial.attempt is not None
+    assert (audit.head, guard.recent_users("messaging:send", "local/other")) == before
+    assert guard.unwritten_denials(NAME) == 0
+    assert heard == []
+    await system.send(NAME, b"a")  # the component's own first use has its line
+    assert audit.head != before[0]
 
 
 async def test_it_migrates_the_copy(system: System, books: Callable[..., Package]) -> None:

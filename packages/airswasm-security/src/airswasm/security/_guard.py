@@ -393,12 +393,16 @@ class Guard:
         if not decision.is_allowed:
             raise PermissionDenied(component, capability, resource, decision.text)
 
-    def guarded(self, interface: HostInterface, contract: Contract) -> HostInterface:
+    def guarded(
+        self, interface: HostInterface, contract: Contract, *, is_rehearsal: bool = False
+    ) -> HostInterface:
         """Return the interface with this guard in front of every function.
 
         Args:
             interface: An interface that a block offers to components.
             contract: States the requirements of each function.
+            is_rehearsal: Whether its calls have no effect. Then decisions leave no trace: no line
+                says that the component did it, and none of its budget of lines is used.
 
         Raises:
             UnannotatedFunction: The contract does not state a function's requirements.
@@ -407,7 +411,9 @@ class Guard:
         if declared is None:
             raise UnannotatedFunction(interface.name, "*", "the contract has no such interface")
         functions = {
-            name: self._guarded_function(interface.name, name, function, declared.functions)
+            name: self._guarded_function(
+                interface.name, name, function, declared.functions, is_rehearsal=is_rehearsal
+            )
             for name, function in interface.functions.items()
         }
         return replace(interface, functions=functions)
@@ -418,6 +424,8 @@ class Guard:
         name: str,
         function: HostFunction,
         declared: Mapping[str, Function],
+        *,
+        is_rehearsal: bool,
     ) -> HostFunction:
         signature = declared.get(name)
         if signature is None:
@@ -432,7 +440,9 @@ class Guard:
             if _names_a_list(signature, requirement):
                 self._check_decider(interface, signature, requirement, function)
             else:
-                function = self._door(interface, signature, requirement, function, answer)
+                function = self._door(
+                    interface, signature, requirement, function, answer, is_rehearsal=is_rehearsal
+                )
         return function
 
     def _check_decider(
@@ -459,6 +469,8 @@ class Guard:
         requirement: Requirement,
         function: HostFunction,
         answer: Callable[[Decision], object],
+        *,
+        is_rehearsal: bool,
     ) -> HostFunction:
         positions = _positions(interface, signature, requirement)
         if requirement.capability not in self._kinds:
@@ -471,6 +483,9 @@ class Guard:
         def refusal(caller: Caller, resource: object) -> Decision | None:
             if not isinstance(resource, str):
                 raise UnannotatedFunction(interface, signature.name, "its resource is not a text")
+            if is_rehearsal:
+                decision = self._priced(caller, capability, resource, argument)
+                return None if decision.is_allowed else decision
             return self._refusal(caller, capability, resource, argument, passed)
 
         def hold(caller: Caller, resource: str, end: End) -> Callable[[], None]:
@@ -489,10 +504,7 @@ class Guard:
         """Decide at the caller's expense; return the denial, or note that it may pass."""
         component = caller.name
         if (capability, argument, resource) not in self._remembered.get(component, ()):
-            caller.charge(self._effort(component, capability) * _STEP_FUEL)
-            decision = self.decide(component, capability, resource, argument=argument)
-            if not decision.is_allowed:
-                caller.charge(_DENIAL_FUEL)
+            decision = self._priced(caller, capability, resource, argument)
             decision = self._lines.write(decision)
             if not decision.is_allowed:
                 for listener in self._listeners:
@@ -503,6 +515,16 @@ class Guard:
             self._make_room(component, resource)
             passed[component] = _with(passed.get(component, ()), resource, self._limit)
         return None
+
+    def _priced(
+        self, caller: Caller, capability: str, resource: str, argument: str | None
+    ) -> Decision:
+        """Decide at the caller's expense."""
+        caller.charge(self._effort(caller.name, capability) * _STEP_FUEL)
+        decision = self.decide(caller.name, capability, resource, argument=argument)
+        if not decision.is_allowed:
+            caller.charge(_DENIAL_FUEL)
+        return decision
 
     def admit(
         self, caller: Caller, capability: str, resource: str, *, argument: str | None = None

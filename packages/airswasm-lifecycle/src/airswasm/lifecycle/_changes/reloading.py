@@ -27,7 +27,7 @@ from airswasm.security import AuditEvent, AuditUnavailable
 from airswasm.storage import StorageError
 from airswasm.wit import Blocks, Section, safe_text
 
-from .._home.configuration import Configuration, Setting, problems_at
+from .._home.configuration import Configuration, Setting, problems_at, read_configuration
 from .._home.policy import mode_problems
 from .._home.settings_lines import shown
 from .._keeping.auditing import Auditing
@@ -142,11 +142,11 @@ class Reloading:
             return report
 
     async def _reload(self, *, dry_run: bool) -> ReloadReport:
-        text, wanted = await anyio.to_thread.run_sync(self._read)
+        text, wanted, in_file = await anyio.to_thread.run_sync(self._read)
         values = dict(self._reachable(wanted))
         self.upcoming = self.now.replaced(values.values())
         apply = self._prepared(text, values)
-        report = ReloadReport(str(self._file), tuple(self._changes(wanted)), dry_run)
+        report = ReloadReport(str(self._file), tuple(self._changes(wanted, in_file)), dry_run)
         if not dry_run and values:
             await self._auditing.note_reload(self.upcoming.settings())
             await self._tell(report.in_state("applied"))
@@ -157,10 +157,14 @@ class Reloading:
                 await cast("Awaitable[object]", each)
         return report
 
-    def _read(self) -> tuple[str, Configuration]:
-        """Read and check the file, as a host that starts now would."""
-        wanted = Configuration.load(self._file, self._blocks, os.environ)
-        text = self._file.read_text("utf-8-sig") if self._file.is_file() else ""
+    def _read(self) -> tuple[str, Configuration, Mapping[str, Setting]]:
+        """Read and check the file, as a host that starts now would; it may change meanwhile.
+
+        Returns:
+            Its text, what it would have in force, and the keys that it sets itself.
+        """
+        text, file = read_configuration(self._file), str(self._file)
+        wanted = Configuration.parse(text, self._blocks, file=file, environment=os.environ)
         findings = [
             ((*each.key.split("."),), each.text) for each in mode_problems(wanted, str(self._file))
         ]
@@ -168,7 +172,7 @@ class Reloading:
             raise ConfigurationInvalid(
                 str(self._file), problems_at(str(self._file), text, findings)
             )
-        return text, wanted
+        return text, wanted, self._set_in(text)
 
     def _reachable(self, wanted: Configuration) -> Iterator[tuple[Section, object]]:
         """Iterate over the sections that change now, with the keys that must wait as they are.
@@ -212,11 +216,12 @@ class Reloading:
                 raise ConfigurationInvalid(str(self._file), problems) from error
         return found
 
-    def _changes(self, wanted: Configuration) -> Iterator[SettingChange]:
+    def _changes(
+        self, wanted: Configuration, in_file: Mapping[str, Setting]
+    ) -> Iterator[SettingChange]:
         before = {each.name: each for each in self.now.settings()}
         sections = {section.name: section for section, _ in wanted.models()}
         models = {section.name: type(value) for section, value in wanted.models()}
-        in_file = self._values_in_file()
         for after in wanted.settings():
             known, section = before.get(after.name), sections[after.section]
             variable = section.variable(after.key)
@@ -240,10 +245,10 @@ class Reloading:
             return f"no part of this host takes [{section.name}] over while it runs"
         return reason
 
-    def _values_in_file(self) -> Mapping[str, Setting]:
+    def _set_in(self, text: str) -> Mapping[str, Setting]:
         """Return the keys that the file sets, whatever the environment says."""
         with suppress(ConfigurationInvalid):  # a variable makes up for a wrong value
-            read = Configuration.load(self._file, self._blocks, None)
+            read = Configuration.parse(text, self._blocks)
             return {each.name: each for each in read.settings() if each.origin != "default"}
         return {}
 

@@ -41,6 +41,7 @@ __all__ = (
     "Setting",
     "describe_settings",
     "problems_at",
+    "read_configuration",
     "value_of",
     "write_toml",
 )
@@ -114,7 +115,7 @@ class Configuration:
         Raises:
             ConfigurationInvalid: The file or a variable is wrong; the error lists every problem.
         """
-        return cls.parse(_text_of(file), blocks, file=str(file), environment=environment)
+        return cls.parse(read_configuration(file), blocks, file=str(file), environment=environment)
 
     @classmethod
     def load_only(
@@ -132,7 +133,7 @@ class Configuration:
         Raises:
             ConfigurationInvalid: One of the sections, or a variable, is wrong.
         """
-        text = _text_of(file)
+        text = read_configuration(file)
         tables = _tables_of(text, str(file))
         return cls._checked(text, str(file), tables, sections, environment or {}, [])
 
@@ -273,7 +274,12 @@ def _toml_text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _text_of(file: Path) -> str:
+def read_configuration(file: Path) -> str:
+    """Return the text of a home's settings; empty where there is no file.
+
+    Raises:
+        ConfigurationInvalid: It cannot be read.
+    """
     try:
         return read_toml_text(file)
     except (FileNotFoundError, NotADirectoryError):

@@ -14,7 +14,8 @@ a trial. A function that takes or returns a handle cannot be answered from a rec
 engine has an interface of the same name that denies everything, as for files and sockets of WASI,
 that one answers; else the call ends the message.
 
-The guard stands in front of the replaced function, as it does in front of the real one.
+The guard stands in front of the replaced function, as it does in front of the real one; on trial it
+writes no line, for nothing was done.
 """
 
 from __future__ import annotations
@@ -93,13 +94,15 @@ class Doors:
 
     def for_trial(self, component: Component) -> tuple[HostInterface, ...]:
         """Return what a component on trial is linked to; its `Caller.data` is an `OnTrial`."""
-        return tuple(self._wrapped(component, _on_trial))
+        return tuple(self._wrapped(component, _on_trial, is_rehearsal=True))
 
     def for_recording(self, component: Component) -> tuple[HostInterface, ...]:
         """Return what a recorded component is linked to; its `Caller.data` is a `Noting`."""
         return tuple(self._wrapped(component, _recorded))
 
-    def _wrapped(self, component: Component, wrap: _Wrap) -> Iterator[HostInterface]:
+    def _wrapped(
+        self, component: Component, wrap: _Wrap, *, is_rehearsal: bool = False
+    ) -> Iterator[HostInterface]:
         built_in = interfaces_with_effects()
         offered = {each.raw.name: each for each in self.offers}
         for name, shape in component.imports.items():
@@ -122,7 +125,7 @@ class Doors:
             }
             made = replace(interface, functions=functions)
             if own is not None and offered[own.name].is_guarded:
-                made = self.guard.guarded(made, self.contract)
+                made = self.guard.guarded(made, self.contract, is_rehearsal=is_rehearsal)
             yield made
 
 

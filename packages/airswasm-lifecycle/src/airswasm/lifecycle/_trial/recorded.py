@@ -7,7 +7,7 @@ the changes of its stored data, the reply. The start of an incarnation is record
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import UnionType
 from typing import Any, Literal, TypeAlias, cast, get_args
 
@@ -84,6 +84,13 @@ class Recorded:
                 outcome = Err(Case(name, text[0] if text else None))
             payload = Callback(self.request, outcome)
         return Message(payload, self.sender, self.topic, envelope=envelope)
+
+    def without_content(self, reason: str) -> Recorded:
+        """Return the same without all that the component, or a sender, chose freely."""
+        return replace(
+            self, topic=None, payload=None, failure=self.failure[:1], envelope={}, reply=None,
+            text="", answers=(), changes=(), unkept=reason,
+        )  # fmt: skip
 
 
 _MEMBERS = tuple(each.name for each in fields(Recorded))

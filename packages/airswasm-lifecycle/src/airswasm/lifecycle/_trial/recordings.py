@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import replace
 from typing import TypeAlias, cast
 
 import anyio
@@ -225,9 +224,7 @@ class Recordings(KeptRecordings):
     def _keep(self, name: str, entry: Recorded) -> None:
         reason = self._redactor.reason(entry)
         if reason:
-            entry = replace(
-                entry, payload=None, reply=None, text="", answers=(), changes=(), unkept=reason
-            )
+            entry = entry.without_content(reason)
         if entry.unkept:
             self._meters.add(UNRECORDED, name)
         packed = pack(entry)
