@@ -1,5 +1,7 @@
 """Who may install and update what is decided before anything is done."""
 
+from dataclasses import replace
+
 import pytest
 from airswasm.lifecycle import (
     AlreadyInstalled,
@@ -226,6 +228,14 @@ def test_rollback_goes_to_the_version_before_or_the_named_one() -> None:
     assert "rollback" not in raised.value.hint  # `dlq replay --to` raises it, too
     with pytest.raises(RolledBackPast):
         version_to_return_to(installed("0.1.0"), None)
+
+
+def test_rollback_passes_over_a_version_that_was_rolled_back() -> None:
+    """0.3.0 was no good, and 0.4.0 took over from 0.1.0: there is the way back."""
+    record = installed("0.1.0", "0.2.0", "0.3.0", "0.4.0")
+    left = {"0.1.0": 6.0, "0.2.0": 5.0, "0.3.0": 4.0}
+    versions = tuple(replace(each, replaced_at=left.get(each.version)) for each in record.versions)
+    assert version_to_return_to(replace(record, versions=versions), None) == "0.1.0"
 
 
 def test_versions_are_ordered_as_semver_says() -> None:

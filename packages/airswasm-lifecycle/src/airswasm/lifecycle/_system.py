@@ -360,7 +360,7 @@ class System(OpenHome):
         data: DataChoice | None = "keep",
         overrides: Mapping[str, str] | None = None,
     ) -> ComponentInfo:
-        """Go back to a retained version: `to`, or the one installed before the active one.
+        """Go back to a retained version: `to`, or the one that the active one replaced.
 
         The sequence floor stays: a version that was rolled back cannot return as an update. Nothing
         is asked, because that version was approved before, and `migrate` is not called, except for

@@ -7,7 +7,9 @@ from .operation import Component, Json, Number, Operation, Parameter, Text
 __all__ = ("DENIED", "GRANT_OPERATIONS", "NARROWED", "OVERRIDES")
 
 _NAME = Parameter("name", "path", Component(), "The component.")
-_TO = Parameter("to", "query", Text(), "The version; by default the one before.", None)
+_TO = Parameter(
+    "to", "query", Text(), "The version; by default the one that the active one replaced.", None
+)
 _DATA = Parameter(
     "data", "query", Text(("", "keep", "restore")),
     "`keep` for the data of now, `restore` for that of the version.", "",

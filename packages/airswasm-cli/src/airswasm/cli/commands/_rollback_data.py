@@ -79,18 +79,22 @@ def shown_checkpoint(checkpoint: object) -> str:
     if not found:
         return ""
     age = lasted(max(0.0, time.time() - number(found.get("taken_at"))))
-    return f"its data of {age} ago: {_content(found)}"
+    return f"its data of {age} ago, {_content(found)}"
 
 
-def ask_for_data(terminal: Terminal) -> str:
-    """Ask which data the version gets; an empty answer is neither.
+def ask_for_data(terminal: Terminal, *, has_checkpoint: bool) -> str:
+    """Ask which data the version gets, of what there is; an empty answer is neither.
 
     Raises:
         AnswerNeeded: No person can answer.
     """
-    question = "Keep the data of now, or restore that of then? [keep/restore/N]"
-    answer = terminal.ask(question, options="--keep-data, --with-data").lower()
-    return next((each for each in ("keep", "restore") if answer and each.startswith(answer)), "")
+    if has_checkpoint:
+        question = "Keep the data of now, or restore that of then? [keep/restore/N]"
+        choices, options = ("keep", "restore"), "--keep-data, --with-data"
+    else:
+        question, choices, options = "Keep the data of now? [keep/N]", ("keep",), "--keep-data"
+    answer = terminal.ask(question, options=options).lower()
+    return next((each for each in choices if answer and each.startswith(answer)), "")
 
 
 def _say(terminal: Terminal, head: str, words: str) -> None:

@@ -23,7 +23,9 @@ def rollback(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The component.")],
     to: Annotated[
         str | None,
-        typer.Option("--to", metavar="VERSION", help="The version; by default the one before."),
+        typer.Option(
+            "--to", metavar="VERSION", help="The version; by default the one that it replaced."
+        ),
     ] = None,
     with_data: Annotated[
         bool, typer.Option("--with-data", help="Restore the data that it has left.")
@@ -62,7 +64,7 @@ def rollback(
 
     overrides = overrides_of(override, reason)
     if to == "":
-        raise typer.BadParameter("pass a version, or omit --to for the one before")
+        raise typer.BadParameter("pass a version, or omit --to for the one that it replaced")
     if with_data and keep_data:
         raise typer.BadParameter("--with-data and --keep-data exclude each other")
     data = "restore" if with_data else "keep" if keep_data else ""
@@ -111,7 +113,7 @@ def _choose(terminal: Terminal, name: str, plan: Document) -> str:
         return ""
     terminal.headline(f"{name} {text(plan['previous_version'])} → {text(plan['version'])}")
     show_data(terminal, plan)
-    answer = ask_for_data(terminal)
+    answer = ask_for_data(terminal, has_checkpoint=bool(data.get("has_checkpoint")))
     if not answer:
         raise ConfirmationRefused(f"rolling back {name}")
     return answer

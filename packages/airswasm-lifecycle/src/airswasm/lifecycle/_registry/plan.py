@@ -298,9 +298,10 @@ def plan_rollback(
 
 
 def version_to_return_to(record: ComponentRecord, to: str | None) -> str:
-    """Return the version to go back to: `to`, or the one installed before the active one.
+    """Return the version to go back to: `to`, or the one that the active one replaced.
 
-    It can be the active version, where that has data to go back to.
+    That is, of the versions installed before the active one, the one that was left last: a version
+    that was rolled back is passed over. `to` can be the active version, where that has data to go back to.
 
     Raises:
         VersionActive: It is the active version already.
@@ -316,7 +317,8 @@ def version_to_return_to(record: ComponentRecord, to: str | None) -> str:
     position = retained.index(record.active)
     if position == 0:
         raise RolledBackPast(record.name, None, retained)
-    return retained[position - 1]
+    earlier = reversed(record.versions[:position])
+    return max(earlier, key=lambda each: each.replaced_at or 0.0).version
 
 
 def _check_version(version: str, record: ComponentRecord) -> None:
