@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pickle
 import shutil
 import signal
 import sys
@@ -27,6 +28,24 @@ from airswasm.wit import ContractViolation
 @pytest.fixture
 def project(counter: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(counter, tmp_path / "hello"))
+
+
+@pytest.mark.parametrize(
+    ("output", "line"),
+    [
+        ("cc1: fatal error: no.c: No such file\ncompilation terminated.\n", "cc1: fatal error"),
+        ("error[E0433]: failed to resolve\naborting\n", "error[E0433]"),
+        ("Traceback:\nOSError: first\n\nDuring …\nValueError: second\n", "ValueError: second"),
+        ("one\ntwo\n", "two"),
+        ("", "it printed nothing"),
+    ],
+)
+def test_the_line_that_tells_most_is_in_the_error(output: str, line: str) -> None:
+    """Where no parser finds a place in the sources."""
+    error = pickle.loads(pickle.dumps(BuildFailed("sh", 1, (), output, is_confined=True)))
+    assert f"exit code 1: {line}" in str(error)
+    assert "no network" in error.hint
+    assert "no network" not in BuildFailed("sh", 1, (), output).hint
 
 
 def with_command(project: Path, *command: str) -> None:
