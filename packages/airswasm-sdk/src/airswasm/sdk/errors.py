@@ -35,6 +35,7 @@ __all__ = (
 
 _ERROR = re.compile(r"(?i)(?:^|\s)error(?:\[\w+\])?:\s")
 """Not an exception's name: the last line of a traceback tells more than those before it."""
+_CAUSES = "Caused by:"
 _MORE_TIME = (
     "allow more time: --timeout of `airswasm build`, `airswasm config set builds.seconds` for a "
     "build from source"
@@ -395,7 +396,9 @@ class ComponentRefused(SdkError):
 
 
 def _telling_line(output: str) -> str:
-    """Return the first line that calls itself an error, and otherwise the last one."""
+    """Return the line that calls itself an error, or the last of its causes, or the last line."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = (line for line in lines if _ERROR.search(line))
-    return next(errors, lines[-1] if lines else "it printed nothing")
+    last = lines[-1] if lines else "it printed nothing"
+    if _CAUSES in lines:
+        return last
+    return next((line for line in lines if _ERROR.search(line)), last)
