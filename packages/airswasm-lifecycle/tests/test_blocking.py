@@ -1,5 +1,6 @@
 """A host for threads: every method waits, errors are the same, and it closes in order."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 from airswasm.actor import EventKind, GuestRefused
-from airswasm.lifecycle import BlockingSystem, NotInstalled
+from airswasm.lifecycle import BlockingSystem, HomeReader, NotInstalled, System
 from airswasm.runtime import NotRunning
 
 Workshop = Any  # tests/conftest.py, which nothing can import
@@ -133,6 +134,12 @@ print(len(host.list()))
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
     )
     assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
+
+
+@pytest.mark.parametrize("door", [System, HomeReader, BlockingSystem])
+def test_a_home_may_be_a_text(door: type) -> None:
+    """As the documents write it, also for a type checker."""
+    assert "str" in str(inspect.signature(door).parameters["home"].annotation).split(" | ")
 
 
 def test_at_exit_it_closes_in_order(tmp_path: Path, workshop: Workshop) -> None:

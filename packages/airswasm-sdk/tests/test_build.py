@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pickle
 import shutil
 import signal
 import sys
@@ -29,6 +30,25 @@ def project(counter: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(counter, tmp_path / "hello"))
 
 
+@pytest.mark.parametrize(
+    ("output", "line"),
+    [
+        ("cc1: fatal error: no.c: No such file\ncompilation terminated.\n", "cc1: fatal error"),
+        ("error[E0433]: failed to resolve\naborting\n", "error[E0433]"),
+        ("Traceback:\nOSError: first\n\nDuring …\nValueError: second\n", "ValueError: second"),
+        ("error: failed\n\nCaused by:\n  0: it\n  1: no export\n", "1: no export"),
+        ("one\ntwo\n", "two"),
+        ("", "it printed nothing"),
+    ],
+)
+def test_the_line_that_tells_most_is_in_the_error(output: str, line: str) -> None:
+    """Where no parser finds a place in the sources."""
+    error = pickle.loads(pickle.dumps(BuildFailed("sh", 1, (), output, is_confined=True)))
+    assert f"exit code 1: {line}" in str(error)
+    assert "no network" in error.hint
+    assert "no network" not in BuildFailed("sh", 1, (), output).hint
+
+
 def with_command(project: Path, *command: str) -> None:
     manifest = project / "Component.toml"
     quoted = ", ".join(f"'''{word}'''" for word in command)
@@ -46,6 +66,29 @@ def test_a_c_project_becomes_a_small_component(counter: Path) -> None:
     assert set(artifact.report.capabilities) == {
         "messaging:publish", "storage:read", "storage:write",
     }  # fmt: skip
+
+
+SUMS = """
+package acme:plugin@1.0.0;
+interface sums { add: func(left: u32, right: u32) -> u32; }
+world plugin { export sums; }
+"""
+ADD = """
+__attribute__((export_name("acme:plugin/sums@1.0.0#add")))
+uint32_t add(uint32_t left, uint32_t right) { return left + right; }
+"""
+
+
+def test_a_c_project_exports_an_interface_of_its_own(project: Path) -> None:
+    """Its world is embedded, beside the contract's exports; what it lacks is an error."""
+    (project / "wit" / "world.wit").write_text(SUMS)
+    with pytest.raises(BuildFailed, match="acme:plugin/sums"):
+        build_project(project)
+    source = project / "src" / "hello.c"
+    source.write_text(source.read_text() + ADD)
+    report = build_project(project).report
+    assert report.other_exports == ("acme:plugin/sums@1.0.0",)
+    assert "airswasm:component/handler@0.1.0" in report.exports
 
 
 def test_the_same_sources_give_the_same_bytes(project: Path) -> None:
@@ -233,11 +276,12 @@ def test_a_command_that_is_none_is_a_finding_about_the_manifest(
 
 
 def test_a_world_that_is_no_utf_8_is_the_compiler_s_to_judge(project: Path) -> None:
-    """Reading which packages it names is no reason to fail."""
+    """Reading which packages it names is no reason to fail; the compiler's refusal is one."""
     world = project / "wit" / "world.wit"
     world.parent.mkdir(exist_ok=True)
     world.write_bytes(b"// \xff\n" + (world.read_bytes() if world.exists() else b""))
-    assert build_project(project).report.is_satisfied
+    with pytest.raises(BuildFailed, match="UTF-8"):
+        build_project(project)
 
 
 def test_a_command_that_cannot_be_started_is_named(project: Path) -> None:

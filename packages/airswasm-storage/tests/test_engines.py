@@ -176,3 +176,46 @@ def test_a_store_lies_where_its_path_says_in_every_locale(tmp_path: Path, engine
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
         assert done.stdout == "0\n", done.stderr
     assert list(tmp_path.iterdir()) == [folder]
+
+
+FORKING = """
+import os, sys
+from pathlib import Path
+import anyio
+from airswasm.storage import StorageForked, open_store
+
+async def use(path, engine):
+    async with open_store(Path(path), engine) as store:
+        await store.namespace("a").set("k", b"1")
+
+folder, first, second = sys.argv[1:]
+if first != "none":
+    anyio.run(use, os.path.join(folder, "parent"), first)
+if (pid := os.fork()) == 0:
+    try:
+        anyio.run(use, os.path.join(folder, "child"), second)
+    except StorageForked as error:
+        os._exit(7 if error.engine == "rocksdb" else 8)
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.parametrize(
+    ("first", "second", "status"),
+    [
+        ("rocksdb", "rocksdb", 7),
+        ("rocksdb", "sqlite", 0),
+        ("none", "rocksdb", 0),
+        ("sqlite", "rocksdb", 0),
+    ],
+)
+def test_a_forked_child_is_refused_an_engine_whose_threads_it_does_not_have(
+    tmp_path: Path, first: str, second: str, status: int
+) -> None:
+    """It gets an error at once; closing such a store would wait for ever."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING, str(tmp_path), first, second], timeout=120, check=False
+    )
+    assert done.returncode == status

@@ -13,7 +13,6 @@ import os
 import queue
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -75,8 +74,7 @@ class BlockingSystem:
         engine: EngineConfig | None = None,
         backend: str = "asyncio",
     ) -> None:
-        folder = Path(home) if isinstance(home, str) else home
-        make = partial(System, folder, configuration=configuration, blocks=blocks, engine=engine)
+        make = partial(System, home, configuration=configuration, blocks=blocks, engine=engine)
         self._loop: LoopThread[System] = LoopThread(make, backend=backend)
         self._events: list[Events] = []
 

