@@ -205,6 +205,7 @@ def test_with_json_a_verb_prints_documents_and_nothing_else(
         words = [letter if word == "@letter" else word for word in words]
         if words[0] == "!":
             assert airswasm(*words[1:]).code not in (0, 2), line
+            typed.add(leaf_of(words[1:]))
             continue
         if words[0] == "&":
             words, ended = words[1:], beside(airswasm, words[1:])
