@@ -88,6 +88,7 @@ def ask_for_data(terminal: Terminal, *, has_checkpoint: bool) -> str:
     Raises:
         AnswerNeeded: No person can answer.
     """
+    choices: tuple[str, ...]
     if has_checkpoint:
         question = "Keep the data of now, or restore that of then? [keep/restore/N]"
         choices, options = ("keep", "restore"), "--keep-data, --with-data"
