@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 from airswasm.runtime import ProgressSink
 from airswasm.security import Kinds, TrustStore
-from airswasm.storage import KeyValueStore
+from airswasm.storage import KeyValueStore, StorageError
 
 from .._home.forgetting import PURGES_NAMESPACE, Forgetting
 from .._home.logbook import LogBook
@@ -177,15 +177,31 @@ class Installing:
             await self._purge_remains(name)
             return
         record = self.registry.get(name)
+        has_run = self.running.hosting.is_running(name)
         await self.running.hosting.stop(name)
         beside = {PURGES_NAMESPACE: {name: record.package_name.encode()}} if purge else {}
-        await self.ledger.remove(record, beside, purge="yes" if purge else "no")
-        self.running.forget(name)
+        try:
+            await self.ledger.remove(record, beside, purge="yes" if purge else "no")
+        except Exception:
+            if has_run and name in self.registry:  # it stays installed
+                await self._begin_again(record)
+            raise
+        try:
+            self.running.forget(name)
+        except StorageError:
+            if not purge:  # a purge asks the same blocks again, and remembers it
+                raise
         self.loader.keep_only(await self.ledger.sweep())
         self.logs.write(name, "info", "uninstalled", source="supervisor")
         self.logs.forget(name, purge=False)
         if purge:
             await self.forgetting.finish(name)
+
+    async def _begin_again(self, record: ComponentRecord) -> None:
+        try:
+            await self.running.begin(record)
+        except Exception as error:
+            self.running.say_why_not(record.name, error)
 
     async def _has_left(self, name: str) -> bool:
         """Return whether a name was installed once and left something behind."""

@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import cast
 
 from airswasm.runtime import Services
-from airswasm.storage import KeyValueStore
-from airswasm.wit import Blocks, load_part, safe_text
+from airswasm.storage import KeyValueStore, StorageError
+from airswasm.wit import AirswasmError, Blocks, load_part, safe_text
 
 from .._block import BLOCK
 from ..errors import PurgeIncomplete
@@ -67,14 +67,14 @@ class Forgetting:
         package_name = await self._unfinished.get(name)
         if package_name is None:
             return
+        failures: list[str] = []
         if package_name:
             self._checkpoint("purge.give-up")
-            await self._give_up(package_name.decode())
-        failures = [each async for each in self._ask(name)]
-        if failures:
-            raise PurgeIncomplete(name, failures)
-        self._checkpoint("purge.forgotten")
-        await self._unfinished.delete(name)
+            try:
+                await self._give_up(package_name.decode())
+            except AirswasmError as error:  # the trust file cannot be written
+                failures.append(f"airswasm-security: {error}")
+        await self._forget(name, failures)
 
     async def reset(self, name: str) -> None:
         """Remove a component's data, as a purge does, but for its log, figures and dead letters.
@@ -85,10 +85,7 @@ class Forgetting:
             PurgeIncomplete: A block failed; it is resumed with the next change of the name.
         """
         await self.intend(name, "")
-        failures = [each async for each in self._ask(name, leaves_out=str(BLOCK.forget))]
-        if failures:
-            raise PurgeIncomplete(name, failures)
-        await self._unfinished.delete(name)
+        await self._forget(name, [], leaves_out=str(BLOCK.forget))
 
     async def finish_among(self, names: Collection[str]) -> None:
         """Purge those of many names for which that was intended; raises as `finish`."""
@@ -105,6 +102,18 @@ class Forgetting:
                 await self.finish(name)
             except PurgeIncomplete as error:
                 warn(name, str(error))
+
+    async def _forget(self, name: str, failures: list[str], *, leaves_out: str = "") -> None:
+        """Let the blocks forget a name, and strike the purge out if nothing has failed."""
+        failures += [each async for each in self._ask(name, leaves_out=leaves_out)]
+        if not failures:
+            self._checkpoint("purge.forgotten")
+            try:
+                await self._unfinished.delete(name)
+            except StorageError as error:
+                failures.append(f"airswasm-lifecycle: {error}")
+        if failures:
+            raise PurgeIncomplete(name, failures)
 
     async def _ask(self, name: str, *, leaves_out: str = "") -> AsyncIterator[str]:
         for each in self._blocks:

@@ -114,13 +114,17 @@ class Running:
         self.hosting.hold_to(name, manifest)
 
     def forget(self, name: str) -> None:
-        """Remove the grants, quotas and rates of a name that left the registry."""
+        """Remove the grants, quotas and rates of a name that left the registry.
+
+        Raises:
+            StorageError: The store refuses to withdraw its deliveries or its timers.
+        """
         self.guard.revoke(name)
         self.policies.forget(name)
-        self.delivery.withdraw(name)
-        self.schedule.drop(name)
         self.hosting.revivals.forget(name)
         self.meters.forget(name)
+        self.delivery.withdraw(name)
+        self.schedule.drop(name)
 
     async def start(self, name: str) -> None:
         """Start a stopped component. Raises as `System.start`."""
