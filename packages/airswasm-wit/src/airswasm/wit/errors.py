@@ -8,12 +8,15 @@ WitError
 ├── WitTooComplex            reading would take more than the limits allow
 ├── ContractViolation        a component does not fit the contract; all problems
 ├── BlocksInvalid            installed blocks cannot be used together; all problems
+├── ScratchUnusable          the folder for temporary files cannot be written
 ├── WasmToolsMissing         the wasm-tools executable is not there
 └── WasmToolsFailed          wasm-tools failed on an input
 """
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -27,6 +30,7 @@ __all__ = (
     "BlocksInvalid",
     "ContractViolation",
     "NotAComponent",
+    "ScratchUnusable",
     "SeveralRequirements",
     "WasmToolsFailed",
     "WasmToolsMissing",
@@ -200,6 +204,33 @@ class BlocksInvalid(WitError):
     def __init__(self, problems: Sequence[BlockProblem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class ScratchUnusable(WitError):
+    """The folder for temporary files cannot be written.
+
+    Attributes:
+        folder: The folder.
+        reason: The reason of the system.
+    """
+
+    explanation = ErrorCode(
+        "E0109",
+        "no room for temporary files",
+        "A package is read with the help of temporary files, which cannot be written. That says "
+        "nothing about the package.",
+        "make room in that folder, or set TMPDIR to another one",
+    )
+
+    def __init__(self, folder: str, reason: str) -> None:
+        self.folder, self.reason = folder, reason
+        super().__init__(f"{folder}: a temporary file cannot be written: {reason}")
+
+    @classmethod
+    def of(cls, error: OSError) -> ScratchUnusable:
+        """Return it for an error of the system."""
+        folder = tempfile.tempdir or os.environ.get("TMPDIR", "the folder for temporary files")
+        return cls(str(folder), error.strerror or str(error))
 
 
 class WasmToolsMissing(WitError):

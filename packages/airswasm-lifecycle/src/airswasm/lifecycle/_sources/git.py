@@ -23,6 +23,7 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 from airswasm.security import judge_path, network_source
+from airswasm.wit import ScratchUnusable
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from .._packages.archive import ArchiveLimits, write_archive
@@ -380,7 +381,10 @@ def _home() -> str:
 
 @asynccontextmanager
 async def _temporary_folder() -> AsyncGenerator[str]:
-    made = tempfile.TemporaryDirectory(prefix="airswasm-git-", ignore_cleanup_errors=True)
+    try:
+        made = tempfile.TemporaryDirectory(prefix="airswasm-git-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise ScratchUnusable.of(error) from error
     try:
         yield made.name
     finally:
