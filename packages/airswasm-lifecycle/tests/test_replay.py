@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.lowlevel
+import cbor2
 import pytest
 from airswasm.actor import ActorError
 from airswasm.lifecycle import (
@@ -21,7 +24,10 @@ from airswasm.lifecycle import (
     System,
     UpdateBlocked,
 )
+from airswasm.lifecycle._trial.attempts import Attempt
+from airswasm.lifecycle._trial.recorded import Recorded, pack, unpack
 from airswasm.lifecycle._trial.replaying import Tried
+from airswasm.lifecycle.errors import RecordingUnreadable
 from airswasm.runtime import Meters
 from airswasm.storage import StorageUnavailable, Store
 from airswasm.wit import Blocks
@@ -238,6 +244,32 @@ async def test_a_damaged_recording_is_told(opened: Any, books: Books, yes: Appro
         assert report.incomparable["its record is damaged"] >= 4
         assert report.compared >= 3
         assert report.divergences == ()
+
+
+WRONG = (
+    None, True, -1, 1.5, float("nan"), float("inf"), 10**30, "", "x", b"\xff", [], [[]], [1], {},
+    {"a": 1}, {"deadline": "x"}, {"hops": "x"}, {"correlation": [1]},
+    [["f", "outside", 5, None, ""]], [["f", "outside", [], None, ""]],
+    [["k", b"", None, 0]], [[1, 2, 3, 4]], cbor2.CBORTag(35, "(("),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("member", [*(each.name for each in fields(Recorded)), "format"])
+def test_a_record_with_a_member_of_another_kind_is_damaged(member: str) -> None:
+    """It is refused, or can be shown, packed and replayed as every other one."""
+    whole = cbor2.loads(pack(Recorded("message", 1.0, "1.0.0", "id", envelope={"hops": 1})))
+    for value in WRONG:
+        try:
+            found = unpack(cbor2.dumps({**whole, member: value}))
+        except RecordingUnreadable:
+            continue
+        assert unpack(pack(found)) == found
+        assert time.localtime(found.at)
+        assert found.message.envelope is not None
+        assert {found.kind, found.ending, found.version, found.unkept} <= {
+            "message", "callback", "start", "replied", "1.0.0", "", "x"
+        }  # fmt: skip
+        Attempt.of(found.answers)
 
 
 async def test_a_refusing_disk_ends_no_message(opened: Any, books: Books, yes: Approve) -> None:

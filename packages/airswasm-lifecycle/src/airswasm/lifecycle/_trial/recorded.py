@@ -93,6 +93,7 @@ class Recorded:
         )  # fmt: skip
 
 
+_KINDS, _ENDINGS = get_args(Kind), get_args(Ending)
 _MEMBERS = tuple(each.name for each in fields(Recorded))
 
 
@@ -126,8 +127,8 @@ def unpack(stored: bytes) -> Recorded:
         known["changes"] = tuple(map(_written, cast("list[Any]", known["changes"])))
         for name in ("uncovered", "failure"):
             known[name] = tuple(map(str, cast("Sequence[object]", known[name])))
-        entry = Recorded(**known)  # type: ignore[arg-type]
         _check(known)
+        entry = Recorded(**known)  # type: ignore[arg-type]
         entry.message  # noqa: B018 - it raises if the envelope has other members
         return entry
     except (cbor2.CBORDecodeError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -147,21 +148,45 @@ def _written(members: Sequence[Any]) -> Written:
     return Written(str(key), before, after, bool(expires))
 
 
+_ENVELOPE: Mapping[str, type | UnionType] = {
+    "correlation": str,
+    "deadline": int | float | None,
+    "hops": int,
+    "traceparent": str,
+    "codec": str,
+    "attempt": int,
+    "replay_of": str,
+    "is_retained": bool,
+}
 _TYPES: Mapping[str, type | UnionType] = {
     "payload": bytes | None,
     "reply": bytes | None,
-    "at": int | float,
-    "fuel": int,
-    "request": int,
+    "version": str,
     "sender": str,
     "topic": str | None,
     "text": str,
     "id": str,
+    "unkept": str,
 }
+_MOST = 2**63
+_MOST_SECONDS = 2.0**37
+"""Of a time that can be shown: the year 9999 is a little later."""
 
 
 def _check(members: Mapping[str, object]) -> None:
-    """Refuse what the replay could not use."""
-    is_fit = all(isinstance(members[name], type_) for name, type_ in _TYPES.items())
-    if not is_fit or members["kind"] not in get_args(Kind):
+    """Refuse what the replay could not use, and what could not be shown."""
+    envelope = members["envelope"]
+    if not isinstance(envelope, dict):
+        raise TypeError("its envelope is no map")
+    said = cast("dict[str, object]", envelope)
+    numbers = [members["fuel"], members["request"]]
+    at = members["at"]
+    is_fit = (
+        all(isinstance(members[name], type_) for name, type_ in _TYPES.items())
+        and all(isinstance(value, _ENVELOPE[name]) for name, value in said.items())
+        and all(type(each) is int and 0 <= each < _MOST for each in numbers)
+        and type(at) in (int, float)
+        and 0 <= cast("float", at) < _MOST_SECONDS
+    )
+    if not is_fit or members["kind"] not in _KINDS or members["ending"] not in _ENDINGS:
         raise ValueError("its members have other types")
