@@ -27,6 +27,7 @@ from airswasm.security import AuditEvent, AuditUnavailable
 from airswasm.storage import StorageError
 from airswasm.wit import Blocks, Section, safe_text
 
+from .._gates.settings import UpdateSettings, gate_problems
 from .._home.configuration import Configuration, Setting, problems_at
 from .._home.policy import mode_problems
 from .._home.settings_lines import shown
@@ -161,13 +162,14 @@ class Reloading:
         """Read and check the file, as a host that starts now would."""
         wanted = Configuration.load(self._file, self._blocks, os.environ)
         text = self._file.read_text("utf-8-sig") if self._file.is_file() else ""
-        findings = [
-            ((*each.key.split("."),), each.text) for each in mode_problems(wanted, str(self._file))
+        file, settings = str(self._file), wanted.get(UpdateSettings)
+        problems = [
+            *mode_problems(wanted, file),
+            *gate_problems(settings, self._blocks.gates, file),
         ]
+        findings = [((*each.key.split("."),), each.text) for each in problems]
         if findings:
-            raise ConfigurationInvalid(
-                str(self._file), problems_at(str(self._file), text, findings)
-            )
+            raise ConfigurationInvalid(file, problems_at(file, text, findings))
         return text, wanted
 
     def _reachable(self, wanted: Configuration) -> Iterator[tuple[Section, object]]:
