@@ -301,7 +301,8 @@ def version_to_return_to(record: ComponentRecord, to: str | None) -> str:
     """Return the version to go back to: `to`, or the one that the active one replaced.
 
     That is, of the versions installed before the active one, the one that was left last: a version
-    that was rolled back is passed over. `to` can be the active version, where that has data to go back to.
+    that was rolled back is passed over. `to` can be the active one, where that has data to go back
+    to.
 
     Raises:
         VersionActive: It is the active version already.
