@@ -279,7 +279,8 @@ class TestEditing:
         assert Configuration.load(file, Blocks.find()).get(LimitPolicy) == LimitPolicy(mailbox=7)
 
     @pytest.mark.parametrize(
-        ("name", "value"), [("install.retain", "0"), ("install.retain", "many")]
+        ("name", "value"),
+        [("install.retain", "0"), ("install.retain", "many"), ("updates.warn", '["nosuch"]')],
     )
     def test_a_wrong_value_changes_nothing(self, tmp_path: Path, name: str, value: str) -> None:
         """The file is written after it was found valid."""
@@ -288,7 +289,7 @@ class TestEditing:
         with pytest.raises(ConfigurationInvalid) as caught:
             edit_configuration(tmp_path, name, value)
         assert str(caught.value).startswith(f"{name}: "), "no line of the file has that value"
-        assert "config get install.retain" in caught.value.hint
+        assert f"config get {name}" in caught.value.hint
         assert (tmp_path / "config.toml").read_text() == before
 
     @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from ._block import BLOCK, LOGGING_INTERFACE
 from ._blocking import BlockingSystem
+from ._changes.editing import edit_configuration
 from ._changes.granting import Granting, GrantReport
 from ._changes.reloading import ReloadReport, SettingChange
 from ._changes.swapping import SwapState
@@ -9,7 +10,6 @@ from ._gates.settings import UpdateSettings
 from ._gates.users import ExportUsers, User, Users
 from ._home.artifacts import ArtifactStore
 from ._home.configuration import Configuration, Setting, describe_settings, write_toml
-from ._home.editing import edit_configuration
 from ._home.history_settings import HistorySettings
 from ._home.home import Holder, Home, HomeLock
 from ._home.logbook import LogBook, provide

@@ -86,8 +86,8 @@ from ._changes.swapping import Swapping
 from ._changes.switching import Switching
 from ._changes.trusting import Trusting
 from ._changes.updating import Updating
-from ._gates.judging import Gates, find_gates, gate_problems
-from ._gates.settings import UpdateSettings
+from ._gates.judging import Gates, find_gates
+from ._gates.settings import UpdateSettings, gate_problems
 from ._gates.users import ExportUsers, Users
 from ._home.artifacts import ArtifactStore
 from ._home.configuration import Configuration

@@ -18,7 +18,7 @@ import anyio.to_thread
 from airswasm.runtime.files import sync_folder
 from airswasm.storage import Copied, EngineUnknown, copy_store, engine_of, installed_engines
 
-from ._home.editing import edit_configuration
+from ._changes.editing import edit_configuration
 from ._home.home import OLD_STORE, Home, lock_stopped
 from ._system import System
 from .errors import HomeUnusable, StoreMissing

@@ -58,6 +58,7 @@ from airswasm.storage import (
 )
 from airswasm.wit import AirswasmError, Forbidden
 
+from ._changes.editing import edit_configuration
 from ._changes.granting import Granting, GrantReport, report_grants
 from ._changes.installing import read_source, target_name
 from ._changes.reloading import ReloadReport
@@ -65,7 +66,6 @@ from ._changes.swapping import SwapState, read_build
 from ._changes.trusting import Trusting
 from ._composition import Mode, OpenHome
 from ._home.configuration import Setting
-from ._home.editing import edit_configuration
 from ._hosting.access import AccessReport, report_access
 from ._hosting.component_timers import ComponentTimers
 from ._hosting.dead_letter_queue import DeadLetterQueue

@@ -27,6 +27,7 @@ from airswasm.security import AuditEvent, AuditUnavailable
 from airswasm.storage import StorageError
 from airswasm.wit import Blocks, Section, safe_text
 
+from .._gates.settings import UpdateSettings, gate_problems
 from .._home.configuration import Configuration, Setting, problems_at, read_configuration
 from .._home.policy import mode_problems
 from .._home.settings_lines import shown
@@ -165,13 +166,13 @@ class Reloading:
         """
         text, file = read_configuration(self._file), str(self._file)
         wanted = Configuration.parse(text, self._blocks, file=file, environment=os.environ)
-        findings = [
-            ((*each.key.split("."),), each.text) for each in mode_problems(wanted, str(self._file))
+        problems = [
+            *mode_problems(wanted, file),
+            *gate_problems(wanted.get(UpdateSettings), self._blocks.gates, file),
         ]
+        findings = [((*each.key.split("."),), each.text) for each in problems]
         if findings:
-            raise ConfigurationInvalid(
-                str(self._file), problems_at(str(self._file), text, findings)
-            )
+            raise ConfigurationInvalid(file, problems_at(file, text, findings))
         return text, wanted, self._set_in(text)
 
     def _reachable(self, wanted: Configuration) -> Iterator[tuple[Section, object]]:

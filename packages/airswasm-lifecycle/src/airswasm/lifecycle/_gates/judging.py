@@ -13,13 +13,12 @@ from airswasm.security import AuditEvent
 from airswasm.wit import Blocks, Gate, load_part, safe_text
 
 from .._hosting.providers import blaming
-from .._toml.explaining import did_you_mean
 from .._verdicts import GateVerdict, Mode, Reason, Verdict
-from ..errors import GateUnknown, ManifestProblem, OverrideUnexplained
+from ..errors import GateUnknown, OverrideUnexplained
 from .gate import UpdateGate, VersionChange
 from .settings import UpdateSettings
 
-__all__ = ("Gates", "audit_line", "find_gates", "gate_problems")
+__all__ = ("Gates", "audit_line", "find_gates")
 
 _MOST_REASONS = 100
 _MOST_LETTERS = 1_000
@@ -51,19 +50,6 @@ def find_gates(blocks: Blocks, services: Services) -> tuple[_Standing, ...]:
                     raise TypeError(f"the gate {gate.name} has no method judge")
                 found.append(_Standing(gate, judge))
     return tuple(found)
-
-
-def gate_problems(
-    settings: UpdateSettings, known: Iterable[str], file: str
-) -> Sequence[ManifestProblem]:
-    """Return what is wrong with the gates that `[updates]` names; no host starts with that."""
-    names = sorted(known)
-    return [
-        ManifestProblem(file, 0, f"updates.{key}", f"no gate {name!r}{did_you_mean(name, names)}")
-        for key, named in settings.named().items()
-        for name in named
-        if name not in names
-    ]
 
 
 @dataclass(slots=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
 from .._registry.checkpoint import Checkpoints
+from .._toml.explaining import did_you_mean
+from ..errors import ManifestProblem
 
-__all__ = ("UpdateSettings",)
+__all__ = ("UpdateSettings", "gate_problems")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +58,16 @@ class UpdateSettings:
     def timeout_of(self, gate: str) -> float:
         """Return the seconds that a gate has."""
         return self.timeouts.get(gate, self.gate_timeout)
+
+
+def gate_problems(
+    settings: UpdateSettings, known: Iterable[str], file: str
+) -> Sequence[ManifestProblem]:
+    """Return what is wrong with the gates that `[updates]` names; no host starts with that."""
+    names = sorted(known)
+    return [
+        ManifestProblem(file, 0, f"updates.{key}", f"no gate {name!r}{did_you_mean(name, names)}")
+        for key, named in settings.named().items()
+        for name in named
+        if name not in names
+    ]

@@ -11,13 +11,14 @@ import tomlkit
 from airswasm.security import AuditLog, AuditSink
 from airswasm.wit import Blocks
 
+from .._gates.settings import UpdateSettings, gate_problems
+from .._home.configuration import Configuration, Setting, value_of
+from .._home.home import Home
+from .._home.policy import mode_problems
+from .._home.settings_lines import edit_event
 from .._packages.package import write_whole
 from .._toml.documents import NotToml, parse_toml, read_toml_text
 from ..errors import ConfigurationInvalid, HomeUnusable, ManifestProblem
-from .configuration import Configuration, Setting, value_of
-from .home import Home
-from .policy import mode_problems
-from .settings_lines import edit_event
 
 __all__ = ("edit_configuration",)
 
@@ -101,7 +102,11 @@ def _problems(
         configuration = Configuration.parse(tomlkit.dumps(document), blocks, file=str(file))
     except ConfigurationInvalid as error:
         return error.problems
-    return mode_problems(configuration, str(file))
+    settings = configuration.get(UpdateSettings)
+    return [
+        *mode_problems(configuration, str(file)),
+        *gate_problems(settings, blocks.gates, str(file)),
+    ]
 
 
 def _unwritten(problem: ManifestProblem, name: str) -> ManifestProblem:
