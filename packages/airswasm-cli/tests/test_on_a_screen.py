@@ -206,3 +206,21 @@ def test_a_rollback_asks_which_data(screen: Screen, installed: Path, airswasm: A
     assert airswasm("rollback", "hello", "--with-data", "--keep-data").code == 2
     assert airswasm("rollback", "hello").code == 0, "no later version has migrated the data"
     assert airswasm("storage", "get", "hello", "more").out == "3"
+
+
+def test_a_setting_as_the_first_command_leaves_a_new_home_in_development_mode(
+    screen: Screen, airswasm: Airswasm
+) -> None:
+    """As any other first command of a person does; to set the mode itself decides it."""
+    code, shown = screen("config", "set", "trust.sources", '["/srv/packages/**"]')
+    assert (code, "DEVELOPMENT MODE" in shown) == (0, True), shown
+    assert airswasm("config", "get", "host.mode").out.strip('"\n') == "development"
+    code, shown = screen("config", "set", "trust.threshold", "1")
+    assert (code, "DEVELOPMENT MODE" in shown) == (0, False), shown
+
+
+def test_the_mode_as_the_first_setting_decides(screen: Screen, airswasm: Airswasm) -> None:
+    """No warning of a mode that is not to be."""
+    code, shown = screen("config", "set", "host.mode", "production")
+    assert (code, "DEVELOPMENT MODE" in shown) == (0, False), shown
+    assert airswasm("config", "get", "host.mode").out.strip('"\n') == "production"

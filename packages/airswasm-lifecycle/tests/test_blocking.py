@@ -85,6 +85,17 @@ def test_events_in_a_thread(host: BlockingSystem, workshop: Workshop) -> None:
     assert list(events) == []
 
 
+def test_calls_of_a_component_run_on_the_loop(host: BlockingSystem, workshop: Workshop) -> None:
+    """With the methods that wait here, and with those that a proxy types."""
+    package = workshop.package(name="acme/plugin", wasm=workshop.plugin(), capabilities="")
+    host.install(package, approve=lambda _plan: True)
+    component = host.component("acme/plugin")
+    assert host.run(component.exports.version) == "1.0.0"
+    assert host.exports("acme/plugin").version() == "1.0.0"
+    with pytest.raises(NotInstalled):
+        host.component("acme/none").exports  # noqa: B018  # reading it looks
+
+
 def test_a_slow_reader_of_events_loses_the_oldest(host: BlockingSystem, workshop: Workshop) -> None:
     """And the loop does not wait for it."""
     host.install(workshop.package(), approve=lambda _plan: True)

@@ -19,6 +19,7 @@ from airswasm.lifecycle import (
     ConfigurationInvalid,
     InstallPolicy,
     LimitPolicy,
+    ManifestProblem,
     NoSuchSetting,
     describe_settings,
     edit_configuration,
@@ -53,6 +54,8 @@ class BellSettings:
     def __post_init__(self) -> None:
         if self.strokes < 1:
             raise ValueError("strokes must be at least 1")
+        if len(set(self.places)) < len(self.places):
+            raise ValueError("the same place twice")
 
 
 BELL = Block(
@@ -142,6 +145,14 @@ def test_a_wrong_variable_is_named_and_not_the_file(value: str) -> None:
         read("[bell]\nstrokes = 4", {"AIRSWASM_BELL_STROKES": value})
     assert str(caught.value).startswith("AIRSWASM_BELL_STROKES: bell.strokes: ")
     assert "config get bell.strokes" in caught.value.hint
+
+
+def test_a_rule_of_a_whole_section_is_told_without_the_section() -> None:
+    """Its text says which value is wrong; Python's form of the table would say it again."""
+    twice = 'places = ["a", "a"]'
+    assert problems(f"[bell]\n{twice}") == ["config.toml:1: bell: the same place twice"]
+    unplaced = ConfigurationInvalid("", [ManifestProblem("a variable", 0, "bell", "wrong")])
+    assert "config show bell" in unplaced.hint
 
 
 def test_every_problem_is_told_at_once() -> None:

@@ -57,6 +57,10 @@ async def test_every_kind_of_value_crosses(tmp_path: Path, workshop: Workshop) -
     async with hosting(tmp_path, workshop) as (_, plugin):
         transform, counters = plugin.exports.transform, plugin.exports.counters
         assert await plugin.exports.version() == "1.0.0"
+        with pytest.raises(AttributeError, match=r"no 'transfrom'; it has .*transform, version"):
+            _ = plugin.exports.transfrom
+        with pytest.raises(AttributeError, match=r"no 'runs'; it has .*run"):
+            _ = transform.runs
         assert await transform.run(JOB) == Ok("abab #x #y: z")
         assert await transform.run(job={**JOB, "times": 0}) == Err("nothing to do")
         assert await transform.area(Case("circle", 2.0)) == 12.0

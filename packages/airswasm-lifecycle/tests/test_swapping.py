@@ -208,8 +208,9 @@ async def test_a_production_host_refuses(tmp_path: Path, build: Callable[..., Pa
         await system.swap(build())
     (tmp_path / "home" / "config.toml").write_text('[host]\nmode = "production"\n')
     async with System(tmp_path / "home") as system:
-        with pytest.raises(SwapRefused, match="production"):
+        with pytest.raises(SwapRefused, match="production") as caught:
             await system.swap(build())
+        assert "host.mode development" in caught.value.hint
         assert system.component_status(NAME).state != "running"
     for mode in ("offline", "readonly"):
         async with System(tmp_path / "home", mode=mode) as system:  # type: ignore[arg-type]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ._changes.reloading import ReloadReport
     from ._home.configuration import Configuration
     from ._home.home import Home
+    from ._hosting.exports import InstalledComponent
     from ._hosting.status import ComponentStatus, SystemStatus
     from ._packages.package import Package
     from ._registry.approval import Approval
@@ -207,12 +208,19 @@ class BlockingSystem:
         Raises:
             NotInstalled, NotRunning: As for `InstalledComponent.exports`.
         """
-        component = self._now(self.system.component, name).calling(timeout=timeout)
+        component = self.component(name).calling(timeout=timeout)
 
         def through() -> Exports:
             return component.exports_through(_Calls(self, component.call))
 
         return self._now(through)
+
+    def component(self, name: str) -> InstalledComponent:
+        """Return an installed component, whose asynchronous methods `run` runs.
+
+        A class of `airswasm.wit.proxy` takes it: `host.run(Plugin(component).sums.add, 40, 2)`.
+        """
+        return self._now(self.system.component, name)
 
     # -- looking -------------------------------------------------------------------------------
 

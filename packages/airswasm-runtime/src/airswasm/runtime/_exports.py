@@ -75,9 +75,11 @@ class Exports(Single):
         names = {*vars(self), *vars(type(self))}
         return sorted(name for name in names if not name.startswith("_"))
 
-    if TYPE_CHECKING:  # what there is depends on the component; `airswasm.wit.proxy` types it
-
-        def __getattr__(self, name: str) -> Any: ...  # a method, or an interface of methods
+    def __getattr__(self, name: str) -> Any:  # for type checkers: `airswasm.wit.proxy` has types
+        known = ", ".join(dir(self)) or "no functions"
+        raise AttributeError(
+            f"the component exports no {name!r}; it has {known}", name=name, obj=self
+        )
 
 
 def exports_of(

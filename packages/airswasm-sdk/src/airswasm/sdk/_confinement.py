@@ -22,8 +22,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import airswasm.wit as wit  # as a module: `config show` reads the limits, and needs no contract
 from airswasm.runtime import find_interpreter
-from airswasm.wit import c_header_folder, guest_folder, wit_folder
 
 from . import _confined_child
 from .errors import BuildTooLarge
@@ -196,6 +196,6 @@ def _readable() -> Iterator[Path]:
         yield Path(each)
     yield Path(sys.executable).resolve().parent
     yield Path(find_interpreter() or sys.executable).resolve().parent.parent
-    yield from (c_header_folder(), guest_folder("python"), wit_folder())
+    yield from (wit.c_header_folder(), wit.guest_folder("python"), wit.wit_folder())
     home = Path("~").expanduser()
     yield from (home / each for each in _TOOLS)

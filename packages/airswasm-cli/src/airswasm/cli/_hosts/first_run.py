@@ -10,9 +10,9 @@ import os
 
 from .._session.session import Session
 
-__all__ = ("choose_mode",)
+__all__ = ("MODE", "choose_mode")
 
-_SETTING = "host.mode"
+MODE = "host.mode"
 
 
 def choose_mode(session: Session) -> None:
@@ -23,9 +23,9 @@ def choose_mode(session: Session) -> None:
     is_new = not home.config_file.exists() and not home.store_folder.exists()
     if not is_new or not session.terminal.is_interactive or "AIRSWASM_HOST_MODE" in os.environ:
         return
-    edit_configuration(session.home, _SETTING, "development")
+    edit_configuration(session.home, MODE, "development")
     session.terminal.warn(
         "this new home is in DEVELOPMENT MODE: unsigned packages, and those signed by its own\n"
         "  keys, may use everything but the forbidden list, without a question.\n"
-        f"  To serve others: airswasm config set {_SETTING} production"
+        f"  To serve others: airswasm config set {MODE} production"
     )

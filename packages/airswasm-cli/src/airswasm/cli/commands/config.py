@@ -161,6 +161,10 @@ def _edit(session: Session, name: str, value: str | None) -> Setting | None:
     from .._control.endpoint import endpoint_of, probe
 
     if probe(endpoint_of(session.home)) != "alive":
+        from .._hosts.first_run import MODE, choose_mode
+
+        if name != MODE:
+            choose_mode(session)
         return edit_configuration(session.home, name, value)
 
     import anyio

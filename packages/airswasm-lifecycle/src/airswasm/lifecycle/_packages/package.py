@@ -279,7 +279,8 @@ class Package:
         Args:
             key: The owner's private key.
             more: Keys of others who stand for it too, a reviewer's say.
-            sequence: Must grow with each version; the seconds since 1970 by default.
+            sequence: Must grow with each version; the seconds since 1970 by default, so that two
+                versions signed within one second need it.
             cosigners: Keys whose holders sign later, with `cosign`; until then it is unfinished.
         """
         number = int(time.time()) if sequence is None else sequence

@@ -53,10 +53,13 @@ def explain(error: ValidationError, root: type) -> Iterable[tuple[KeyPath, str]]
         elif kind in ("missing", "missing_argument"):
             yield path, "is missing"
         elif kind == "value_error":
-            key = str(context["error"]).partition(" ")[0]
+            text = str(context["error"])
+            key = text.partition(" ")[0]
             if isinstance(value, Mapping) and key in value:  # a table's rule begins with its key
                 path, value = (*path, key), typing.cast("Mapping[str, object]", value)[key]
-            yield path, f"{context['error']}, not {_shown(typing.cast('object', value))}"
+            is_table = isinstance(value, Mapping)  # then the rule says which part it is about
+            value = typing.cast("object", value)
+            yield path, text if is_table else f"{text}, not {_shown(value)}"
         elif kind == "literal_error":
             yield path, f"{_shown(value)} is none of {context['expected']}"
         elif kind in ("dataclass_type", "dataclass_exact_type", "dict_type"):

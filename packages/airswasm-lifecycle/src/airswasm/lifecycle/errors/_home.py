@@ -116,8 +116,9 @@ class ConfigurationInvalid(LifecycleError):
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
         if not any(problem.line for problem in self.problems):
-            keys = dict.fromkeys(problem.key for problem in self.problems)
-            self.hint = f"`airswasm config get {next(iter(keys), '')}` says what it accepts"
+            key = next((problem.key for problem in self.problems), "")
+            look = "get" if "." in key else "show"
+            self.hint = f"`airswasm config {look} {key}` says what it accepts"
 
 
 class NoSuchSetting(LifecycleError):

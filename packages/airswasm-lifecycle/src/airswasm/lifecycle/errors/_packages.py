@@ -159,7 +159,7 @@ class SequenceTooOld(LifecycleError):
     def __init__(self, name: str, floor: int, sequence: int) -> None:
         self.name, self.floor, self.sequence = name, floor, sequence
         if sequence == floor:
-            what = f"this package is the newest release that was installed here, sequence {floor}"
+            what = f"this package has the sequence of the newest release installed here, {floor}"
         else:
             what = f"this package (sequence {sequence}) is older than {floor}, installed before"
         super().__init__(f"{name}: {what}; nothing changed")

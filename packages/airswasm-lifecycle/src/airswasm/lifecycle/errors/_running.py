@@ -258,7 +258,12 @@ class SwapRefused(LifecycleError):
     def __init__(self, name: str, reason: str) -> None:
         self.name, self.reason = name, reason
         super().__init__(f"a build is not swapped in for {name}: {reason}")
-        if "production" not in reason:
+        if "production" in reason:
+            self.hint = (
+                "use `airswasm update` for a signed version; on a machine for development: "
+                "`airswasm config set host.mode development`, and start the host again"
+            )
+        else:
             short = name.rpartition("/")[2]
             self.hint = (
                 "sign it and use `airswasm update`, or give it a name and data of its own: "
