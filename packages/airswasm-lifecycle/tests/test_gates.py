@@ -77,6 +77,10 @@ class Planted:
         return Blocks.find().joined(self.block(asks))
 
 
+def answering(verdict: Any) -> Callable[[VersionChange], Any]:
+    return lambda _change: verdict
+
+
 def refusing(_change: VersionChange) -> Verdict:
     return Verdict("blocked", (Reason("license", "it is under no license", "component.license"),))
 
@@ -120,13 +124,17 @@ class TestStrangersGate:
             (Planted(refusing), "license", "it is under no license"),
             (Planted(raising), "gate-failed", "it failed: RuntimeError: out of paper"),
             (Planted(hangs=True), "timed-out", "did not end within 0.05 s"),
+            (Planted(answering(None)), "gate-failed", "its verdict is a NoneType"),
+            (Planted(answering("passed")), "gate-failed", "its verdict is a str"),
+            (Planted(answering(Verdict("block"))), "gate-failed", "has the outcome 'block'"),  # type: ignore[arg-type]
+            (Planted(answering(Verdict("passed", ("so",)))), "gate-failed", "is no Reason"),  # type: ignore[arg-type]
         ],
     )
     async def test_what_it_blocks_does_not_take_over(
         self, home: Path, workshop: Workshop, yes: Approve, gate: Planted, code: str, said: str,
         asks: str,
     ) -> None:  # fmt: skip
-        """One that raises or hangs blocks, too; all verdicts are in the error."""
+        """One that raises, hangs or gives no verdict blocks, too; the error has all verdicts."""
         settings = Configuration.of(UpdateSettings(timeouts={"license": 0.05}))
         async with System(home, blocks=gate.blocks(asks), configuration=settings) as system:
             await system.install(workshop.package(), approve=yes)

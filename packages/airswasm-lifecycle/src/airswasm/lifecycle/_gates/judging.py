@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import anyio
 from airswasm.runtime import Meters, Services
@@ -13,7 +13,7 @@ from airswasm.security import AuditEvent
 from airswasm.wit import Blocks, Gate, load_part, safe_text
 
 from .._hosting.providers import blaming
-from .._verdicts import GateVerdict, Mode, Reason, Verdict
+from .._verdicts import GateVerdict, Mode, Outcome, Reason, Verdict
 from ..errors import GateUnknown, OverrideUnexplained
 from .gate import UpdateGate, VersionChange
 from .settings import UpdateSettings
@@ -83,7 +83,7 @@ class Gates:
     ) -> tuple[GateVerdict, ...]:
         """Return the verdicts of the gates that ask for the versions, a trial, or a candidate.
 
-        A gate that raises or does not end in time has the verdict `blocked`.
+        A gate that raises, does not end in time, or gives no verdict counts as `blocked`.
         """
         chosen = [each for each in self.standing if each.gate.asks == asks]
         verdicts: dict[str, GateVerdict] = {}
@@ -142,13 +142,28 @@ class Gates:
         allowed = self.settings.timeout_of(each.gate.name)
         try:
             with anyio.move_on_after(allowed):
-                return await each.judge.judge(change)
+                return _checked(await each.judge.judge(change))
         except Exception as error:  # the code of any package
             text = f"it failed: {type(error).__name__}: {safe_text(error)}"
             return Verdict("blocked", (Reason("gate-failed", text),))
         text = f"it did not end within {allowed:g} s (updates.timeouts)"
         detail: Mapping[str, str | int | float | bool] = {"seconds": allowed}
         return Verdict("blocked", (Reason("timed-out", text, detail=detail),))
+
+
+def _checked(verdict: object) -> Verdict:
+    """Return what a gate gave, if it is a verdict: a misspelt outcome must not pass for another.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if not isinstance(verdict, Verdict):
+        raise TypeError(f"its verdict is a {type(verdict).__name__}")
+    if verdict.outcome not in get_args(Outcome):
+        raise TypeError(f"its verdict has the outcome {verdict.outcome!r}")
+    if not all(isinstance(each, Reason) for each in verdict.reasons):
+        raise TypeError("a reason of its verdict is no Reason")
+    return verdict
 
 
 _OFF = Verdict("not tried", (Reason("off", "updates.off names it"),))
