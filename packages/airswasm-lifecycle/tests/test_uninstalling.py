@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airswasm.actor import NoRoute
 from airswasm.lifecycle import InstallPlan, PurgeIncomplete, System
-from airswasm.messaging import DurableDelivery
+from airswasm.lifecycle._hosting.running import Running
+from airswasm.messaging import DurableDelivery, Schedule
 from airswasm.security import TrustFileInvalid, TrustStore, generate_key
 from airswasm.storage import Namespace, StorageUnavailable
 
@@ -90,3 +92,21 @@ async def test_a_purge_that_the_disk_refuses_is_resumed(
     async with System(home) as system:
         await system.install(workshop.package(key=generate_key(), extra=DURABLE), approve=yes)
         assert await system.send(NAME, b"c") == b"\x01"
+
+
+async def test_a_name_whose_uninstall_was_cut_short_takes_no_messages(
+    installed: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a kill between the write that removes the record and what comes after it."""
+    home = installed.home.folder
+    installed.services.get(Schedule).add(NAME, NAME, b"c", 3600, is_durable=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(Running, "forget", refuse)
+        with pytest.raises(StorageUnavailable):
+            await installed.uninstall(NAME)
+    await installed._stack.aclose()
+    async with System(home) as system:
+        assert not system._actors.broker.is_carried(NAME)
+        assert system.services.get(Schedule).of(NAME) == ()
+        with pytest.raises(NoRoute):
+            system._actors.broker.tell(NAME, b"c")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -69,6 +69,7 @@ from airswasm.storage import (
     Journals,
     KeyValueStore,
     Namespace,
+    StorageError,
     StorageQuotas,
     StorageSettings,
     Store,
@@ -339,6 +340,7 @@ class OpenHome:
         stack.callback(self._delivery.close)
         self._schedule.open(fires=self.mode == "online")
         stack.callback(self._schedule.close)
+        await self._withdraw_uninstalled()
         await self._trials.copies.drop_leftovers()
         self._recordings.open()
         stack.callback(self._recordings.flush)
@@ -531,6 +533,18 @@ class OpenHome:
     def _most_running(self) -> int:
         most = self.policy.limits.running
         return min(most, _FEW) if self.configuration.get(EngineSettings).guests == "few" else most
+
+    async def _withdraw_uninstalled(self) -> None:
+        """End the deliveries and timers of names that a killed host had just uninstalled.
+
+        Names without a record may be of actors in Python: the history knows which was installed.
+        """
+        kept = {*self._delivery.names(), *self._schedule.owners()}
+        with suppress(StorageError):  # the next host tries again
+            for name in kept - {each.name for each in self._registry}:
+                told = await self._history.read(name, last=1)
+                if told and told[0].act == "uninstall":
+                    self._running.forget(name)
 
     async def _watch(self, stack: AsyncExitStack) -> None:
         group = await stack.enter_async_context(anyio.create_task_group())
