@@ -181,6 +181,59 @@ async def test_wrong_arguments_do_not_reach_the_guest(tmp_path: Path, workshop: 
         assert system.component_status(NAME).restarts == 0
 
 
+class Raising:
+    """An object of a caller's that fails when it is looked at, as a lazy record of a database."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __getattr__(self, name: str) -> object:
+        raise self._error
+
+    def __len__(self) -> int:
+        raise self._error
+
+    __iter__ = __index__ = __float__ = __len__
+
+
+@pytest.mark.parametrize("error", [RuntimeError("gone"), LookupError("gone"), MemoryError()])
+async def test_an_argument_that_raises_is_the_caller_s_fault(
+    tmp_path: Path, workshop: Workshop, error: Exception
+) -> None:
+    """At any place of any type; the component does not crash for it."""
+    async with hosting(tmp_path, workshop) as (system, plugin):
+        transform, value = plugin.exports.transform, Raising(error)
+        with pytest.raises(UnfitPayload, match="job"):
+            await transform.run(value)
+        for call in (
+            transform.run({**JOB, "text": value}),
+            transform.run({**JOB, "tags": [value]}),
+            transform.sum(value),
+            transform.sum([value]),
+            transform.mirror(value),
+            transform.area(Case("circle", value)),
+            transform.mix("red", value, (1, "a")),
+        ):
+            with pytest.raises(UnfitPayload):
+                await call
+        assert await transform.sum([1, 2]) == 3
+        assert system.component_status(NAME).restarts == 0
+
+
+async def test_an_argument_without_an_end_is_too_large(tmp_path: Path, workshop: Workshop) -> None:
+    """A list in itself, and one of lists that are there many times; the host goes on."""
+    endless: list[object] = []
+    endless.append(endless)
+    bomb: list[object] = [1]
+    for _ in range(60):
+        bomb = [bomb, bomb]
+    async with hosting(tmp_path, workshop) as (system, plugin):
+        for value in (endless, bomb, [{"a": endless}], Case("circle", bomb)):
+            with pytest.raises(MessageTooLarge):
+                await plugin.exports.transform.sum(value)
+        assert system.component_status(NAME).restarts == 0
+
+
 async def test_an_argument_has_the_bounds_of_a_message(tmp_path: Path, workshop: Workshop) -> None:
     """Of the largest message, and of the mailbox in messages and in bytes."""
     limits = 'memory = "1 MiB"\nmessage_bytes = 1000\nmailbox = 2\nmailbox_bytes = 1500'

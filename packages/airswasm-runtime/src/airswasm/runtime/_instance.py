@@ -14,7 +14,7 @@ from weakref import ref
 
 from ._account import HANDLE_BYTES
 from ._calls.call import Beginning, Call, CallState, Wake
-from ._calls.crossing import UNFIT, AllowanceExceeded, Keep
+from ._calls.crossing import AllowanceExceeded, Keep
 from ._calls.driving import drive, ignore_wake
 from ._calls.handles import InstanceHandles, TooManyResources, take_back
 from ._calls.mismatch import argument_mismatch
@@ -360,9 +360,6 @@ class Instance(Single):
         handles.allowance = meter.host_call_bytes
         try:
             block = plan.arguments(arguments, keep, handles)
-        except UNFIT as problem:
-            take_back(keep)
-            raise argument_mismatch(plan.shape, arguments, problem) from None
         except AllowanceExceeded:
             take_back(keep)
             raise CallTooLarge(function.path, self.limits.host_call_bytes) from None
@@ -370,6 +367,9 @@ class Instance(Single):
             take_back(keep)
             most = f"at most {self.limits.resources:,} resources (limits.resources)"
             raise ValueMismatch(function.path, most, "more") from None
+        except Exception as problem:  # an argument is any object, and may raise anything
+            take_back(keep)
+            raise argument_mismatch(plan.shape, arguments, problem) from problem
         self._slot[0] = 0  # the engine drops what it overwrites: a number needs no dropping
         meter.refuel()
         meter.start_clock()

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ("FunctionCall",)
 
 _WORD_BYTES = 8
+_MOST_BYTES = 128 * 2**20
+"""Of values other than texts and bytes; the engine takes no larger call."""
+_MOST_DEPTH = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,17 +54,25 @@ class FunctionCall(Weighed):
 
 
 def _weigh(arguments: tuple[object, ...]) -> int:
-    total, waiting = 0, list(arguments)
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, (str, bytes, bytearray)):
-            total += len(value)
-        elif isinstance(value, memoryview):
-            total += value.nbytes
-        else:
-            total += _WORD_BYTES
-            waiting += _parts_of(value)
-    return total
+    """Return the weight; more than a call takes, of what holds itself or is too deep."""
+    total = 0
+    level: list[object] = list(arguments)
+    for _ in range(_MOST_DEPTH):
+        below: list[object] = []
+        for value in level:
+            if isinstance(value, (str, bytes, bytearray)):
+                total += len(value)
+            elif isinstance(value, memoryview):
+                total += value.nbytes
+            else:
+                total += _WORD_BYTES
+                below += _parts_of(value)
+                if total + _WORD_BYTES * len(below) > _MOST_BYTES:
+                    return _MOST_BYTES + 1
+        if not below:
+            return total
+        level = below
+    return _MOST_BYTES + 1
 
 
 def _parts_of(value: object) -> list[object]:

@@ -43,7 +43,11 @@ def argument_mismatch(
             shape.name, f"{len(shape.parameters)} arguments", f"{len(arguments)} arguments"
         )
     for (name, type_), value in zip(shape.parameters, arguments, strict=True):
-        found = _find(f"{shape.name}.{name}", type_, value)
+        where = f"{shape.name}.{name}"
+        try:
+            found = _find(where, type_, value)
+        except Exception as error:  # an embedder's object, such as one that loads what it has
+            return ValueMismatch(where, str(type_), f"one that raises {_shown(error)}")
         if found:
             return found
     for (name, type_), value in zip(shape.parameters, arguments, strict=True):
