@@ -71,6 +71,9 @@ def test_a_usage_error_is_json_when_json_was_asked_for(airswasm: Airswasm) -> No
         ("dlq list --lines 1000001", "write a number of at most 1000000"),
         ("tap --sample 0", "write a number of at least 1"),
         ("dlq replay a --timeout x", "write"),
+        ("send a --timeout", "`airswasm send --help` shows how to use it"),
+        ("dlq list --lines", "`airswasm dlq --help` shows how to use it"),
+        ("send a --nope", "`airswasm send --help` shows how to use it"),
     ],
 )
 def test_a_wrong_value_is_told_in_our_words(airswasm: Airswasm, line: str, words: str) -> None:

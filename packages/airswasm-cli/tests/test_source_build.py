@@ -92,7 +92,7 @@ def test_what_fails_is_a_line(sources: Path, airswasm: Airswasm, tmp_path: Path)
         (("install", str(sources), "--sign", "x"), "--sign goes with --build"),
         (("install", "--build", "--file", "x"), "takes a source, and no list"),
         (("install", "--build", str(sources), "--sign", str(tmp_path / "none")), "no signing key"),
-        (("install", "--build", "-", "--yes"), "no folder of a project"),
+        (("install", "--build", "-", "--yes"), "name the folder that has its Component.toml"),
     ):
         done = airswasm(*arguments)
         assert said in done.err, done

@@ -202,6 +202,16 @@ async def test_what_an_operator_forbids_stays_forbidden(
         assert not report.is_allowed
 
 
+async def test_a_name_that_is_none_is_refused(
+    tmp_path: Path, build: Callable[..., Package]
+) -> None:
+    """With the form of a name, and no traceback."""
+    async with developing(tmp_path) as system:
+        with pytest.raises(PackageInvalid, match="'Bad Name'") as caught:
+            await system.swap(build(), name="Bad Name")
+        assert "namespace/name" in caught.value.hint
+
+
 async def test_a_production_host_refuses(tmp_path: Path, build: Callable[..., Package]) -> None:
     """And one that holds a build of its development does not start it."""
     async with developing(tmp_path) as system:

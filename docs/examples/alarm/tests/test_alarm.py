@@ -146,6 +146,15 @@ def test_settings_reach_it_and_wrong_ones_are_refused(airswasm: Airswasm) -> Non
     airswasm("config", "unset", "alarm.most")
 
 
+def test_a_running_host_takes_a_changed_bound_over(airswasm: Airswasm, host: str) -> None:
+    """The section says that it is reloaded, and the clock takes it."""
+    airswasm("send", "local/sleeper", "first 600000")
+    airswasm("config", "set", "alarm.most", "1", "--reload")
+    assert "at most 1 alarms" in airswasm("send", "local/sleeper", "second 600000", code=1)
+    airswasm("config", "unset", "alarm.most", "--reload")
+    assert airswasm("send", "local/sleeper", "second 600000") == "set"
+
+
 def test_without_the_grant_it_is_denied_with_the_line_that_would_grant_it(
     airswasm: Airswasm, host: str, project: Path
 ) -> None:

@@ -10,7 +10,9 @@ BLOCK = Block(
     provide="acme_alarm.clock:provide",
     observe="acme_alarm.clock:observe",
     capabilities=(Capability("alarm.set", "set the alarms {patterns}"),),
-    sections=(Section("alarm", "acme_alarm.clock:AlarmSettings", "Bounds of alarms."),),
+    sections=(
+        Section("alarm", "acme_alarm.clock:AlarmSettings", "Bounds of alarms.", reads="reload"),
+    ),
     errors=("acme_alarm.errors",),
     metrics=(
         Metric("alarms_set_total", "Alarms that were set."),

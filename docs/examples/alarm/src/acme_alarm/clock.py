@@ -10,7 +10,7 @@ from pathlib import Path
 
 import anyio
 from airswasm.actor import DeliveryError, MessageBroker
-from airswasm.runtime import Caller, Case, Err, HostInterface, Meters, Ok, Services
+from airswasm.runtime import Caller, Case, Err, HostInterface, LiveSettings, Meters, Ok, Services
 from airswasm.wit import Finding
 
 from .errors import NoSuchAlarm
@@ -39,6 +39,10 @@ class AlarmClock:
         self._due: dict[tuple[str, str], float] = {}
         self._heap: list[tuple[float, str, str]] = []
         self._changed = anyio.Event()
+
+    def adopt(self, settings: AlarmSettings) -> None:
+        """Take changed settings over; alarms beyond a lower bound stay."""
+        self._settings = settings
 
     def interface(self) -> HostInterface:
         """Return what components import."""
@@ -120,6 +124,7 @@ def provide(services: Services) -> Iterable[HostInterface]:
         services.get(MessageBroker), services.get(Meters), services.get(AlarmSettings)
     )
     services.add(AlarmClock, clock)
+    services.get(LiveSettings).take(AlarmSettings, clock.adopt)
     return (clock.interface(),)
 
 

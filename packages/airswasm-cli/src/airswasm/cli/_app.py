@@ -136,14 +136,15 @@ def run_app(arguments: Sequence[str]) -> int:
     except typer.Exit as ended:
         return ended.exit_code
     except typer.TyperException as error:
-        _complain(error, as_json="--json" in arguments)
+        _complain(error, verb=next(iter(arguments), "-"), as_json="--json" in arguments)
         return EXIT_USAGE
     return outcome if isinstance(outcome, int) else 0
 
 
-def _complain(error: typer.TyperException, *, as_json: bool) -> None:
-    ctx = getattr(error, "ctx", None)
-    path = ctx.command_path if ctx is not None else "airswasm"
+def _complain(error: typer.TyperException, *, verb: str, as_json: bool) -> None:
+    ctx = getattr(error, "ctx", None)  # None where an option lacks its value
+    typed = "airswasm" if verb.startswith("-") else f"airswasm {verb}"
+    path = ctx.command_path if ctx is not None else typed
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     message = _plainly(message)
     if type(error).__name__ == "NoArgsIsHelpError":

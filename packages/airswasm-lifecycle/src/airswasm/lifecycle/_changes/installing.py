@@ -28,7 +28,7 @@ from .._registry.lookalikes import find_lookalikes
 from .._registry.plan import InstallPlan, plan_install, plan_repair
 from .._registry.registry import ComponentRecord, Registry
 from .._sources.finding import Sources
-from ..errors import AlreadyInstalled, OwnerChanged, StartFailed
+from ..errors import AlreadyInstalled, OwnerChanged, PackageInvalid, StartFailed
 from .levels import Levels
 
 __all__ = ("Installing", "read_source", "target_name")
@@ -277,9 +277,13 @@ def target_name(name: str | None, package: Package) -> str:
     """Return the name to install under, by default the package's own.
 
     Raises:
-        ValueError: It is not a component name.
+        PackageInvalid: It is not a component name.
     """
     target = name or package.name
     if not is_component_name(target):
-        raise ValueError(f"{target!r} is not namespace/name")
+        raise PackageInvalid(
+            repr(target[:140]),
+            "is no name of a component",
+            hint="write namespace/name: a-z, 0-9 and -, at most 63 each",
+        )
     return target

@@ -103,7 +103,12 @@ def read_folder(text: str, most_bytes: int) -> Mapping[str, TreeFile]:
     """
     folder = Path(text)
     if text == STDIN or not folder.is_dir():
-        raise PackageInvalid(text, "is no folder of a project", is_there=False)
+        raise PackageInvalid(
+            text,
+            "is no folder of a project",
+            hint="name the folder that has its Component.toml, a git repository, or a zip file of "
+            "an https server (docs/sources.md)",
+        )
     files: dict[str, TreeFile] = {}
     total = 0
     try:

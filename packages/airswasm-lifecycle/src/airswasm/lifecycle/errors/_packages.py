@@ -55,7 +55,13 @@ class PackageInvalid(LifecycleError):
     )
 
     def __init__(
-        self, source: str, reason: str, *, member: str | None = None, is_there: bool = True
+        self,
+        source: str,
+        reason: str,
+        *,
+        member: str | None = None,
+        is_there: bool = True,
+        hint: str = "",
     ) -> None:
         self.source, self.reason, self.member = source, reason, member
         if not is_there:
@@ -63,6 +69,8 @@ class PackageInvalid(LifecycleError):
                 "Name the folder of a project that was built, a .airswasm file, or an address "
                 "(docs/sources.md)."
             )
+        if hint:
+            self.hint = hint
         where = f"{source}: {member!r}" if member is not None else source
         super().__init__(f"{where}: {reason}")
 
