@@ -189,7 +189,7 @@ def test_a_rollback_asks_which_data(screen: Screen, installed: Path, airswasm: A
     assert airswasm("storage", "set", "hello", "count", "2").code == 0
     assert airswasm("storage", "set", "hello", "more", "3").code == 0
     code, shown = screen("rollback", "hello", "--dry-run")
-    assert (code, "1 keys added, 1 changed" in " ".join(shown.split())) == (0, True), shown
+    assert (code, "1 key added, 1 changed" in " ".join(shown.split())) == (0, True), shown
     for keys in (b"\n", b"n\n", b"\x04"):
         code, shown = screen("rollback", "hello", keys=keys)
         assert (code, "error[E" in shown) == (4, True), shown
@@ -204,5 +204,9 @@ def test_a_rollback_asks_which_data(screen: Screen, installed: Path, airswasm: A
     assert json.loads(forward.out)["version"] == "0.2.0"
     assert airswasm("storage", "get", "hello", "more").out == "3"
     assert airswasm("rollback", "hello", "--with-data", "--keep-data").code == 2
+    code, shown = screen("info", "hello")
+    assert (code, "its data of" in shown) == (0, True), shown
+    versions = shown[shown.index("\nversions") :]
+    assert all(len(line) <= 80 for line in versions.splitlines() if "from /" not in line), shown
     assert airswasm("rollback", "hello").code == 0, "no later version has migrated the data"
     assert airswasm("storage", "get", "hello", "more").out == "3"

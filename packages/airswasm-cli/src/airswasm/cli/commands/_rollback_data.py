@@ -47,7 +47,7 @@ def _restoring(data: Document, now: str) -> str:
         return "not possible: there is no copy of that data"
     age = lasted(max(0.0, time.time() - number(data.get("taken_at"))))
     differences = [
-        f"{each['added']} {each['noun']}s added, {each['changed']} changed, "
+        f"{counted(each['added'], str(each['noun']))} added, {each['changed']} changed, "
         f"{each['removed']} removed since{' and more' if each.get('is_cut') else ''}"
         for each in items(data.get("differences"))
         if any(number(each.get(key)) for key in ("added", "changed", "removed"))
