@@ -204,6 +204,10 @@ def test_a_rollback_asks_which_data(screen: Screen, installed: Path, airswasm: A
     assert json.loads(forward.out)["version"] == "0.2.0"
     assert airswasm("storage", "get", "hello", "more").out == "3"
     assert airswasm("rollback", "hello", "--with-data", "--keep-data").code == 2
+    code, shown = screen("info", "hello")
+    assert (code, "its data of" in shown) == (0, True), shown
+    versions = shown[shown.index("\nversions") :]
+    assert all(len(line) <= 80 for line in versions.splitlines() if "from /" not in line), shown
     assert airswasm("rollback", "hello").code == 0, "no later version has migrated the data"
     assert airswasm("storage", "get", "hello", "more").out == "3"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from .._control.document import Document, items, mapping, number, one_line, text
 from ._times import counted, lasted, size
@@ -47,7 +47,7 @@ def _restoring(data: Document, now: str) -> str:
         return "not possible: there is no copy of that data"
     age = lasted(max(0.0, time.time() - number(data.get("taken_at"))))
     differences = [
-        f"{counted(each['added'], text(each['noun']))} added, {each['changed']} changed, "
+        f"{counted(each['added'], str(each['noun']))} added, {each['changed']} changed, "
         f"{each['removed']} removed since{' and more' if each.get('is_cut') else ''}"
         for each in items(data.get("differences"))
         if any(number(each.get(key)) for key in ("added", "changed", "removed"))
@@ -88,7 +88,6 @@ def ask_for_data(terminal: Terminal, *, has_checkpoint: bool) -> str:
     Raises:
         AnswerNeeded: No person can answer.
     """
-    choices: tuple[str, ...]
     if has_checkpoint:
         question = "Keep the data of now, or restore that of then? [keep/restore/N]"
         choices, options = ("keep", "restore"), "--keep-data, --with-data"
@@ -109,4 +108,4 @@ def _say(terminal: Terminal, head: str, words: str) -> None:
 
 
 def _texts(value: object) -> list[object]:
-    return list(cast("list[object]", value)) if isinstance(value, list | tuple) else []
+    return list(value) if isinstance(value, list | tuple) else []

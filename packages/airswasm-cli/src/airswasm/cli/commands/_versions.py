@@ -36,8 +36,8 @@ def shown_version(version: Document) -> str:
     signer, pin = text(version.get("signer"), absent=""), one_line(version.get("pin"))
     lines = [
         f"{version['version']}, {shown_keeping(version)}",
-        f"sequence {version['sequence']}, sha256 {str(version['wasm_digest'])[:16]}, "
-        f"{f'signed by {signer[:16]}' if signer else 'unsigned'}",
+        f"sequence {version['sequence']}, sha256 {str(version['wasm_digest'])[:16]}",
+        f"signed by {signer[:16]}" if signer else "unsigned",
         f"installed {when(version.get('installed_at'))}"
         f"{f', replaced {when(replaced)}' if replaced is not None else ''}",
     ]
@@ -47,7 +47,7 @@ def shown_version(version: Document) -> str:
     if data:
         lines.append(data)
     lines += [
-        f"past the gate {one_line(gate)}: {one_line(why)}"
+        f"gate {one_line(gate)} overridden: {one_line(why)}"
         for gate, why in mapping(version.get("overridden")).items()
     ]
     return "\n  ".join(lines)

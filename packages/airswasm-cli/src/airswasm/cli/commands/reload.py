@@ -74,5 +74,5 @@ def show_report(session: Session, report: Document) -> None:
         return
     counts = Counter(text(change.get("state")) for change in changes)
     did = "would be applied" if report.get("is_dry_run") else "applied"
-    waiting = f"; {counts['waiting']} hold from the host's next start on"
+    waiting = f"; {counts['waiting']} waiting for the host's next start"
     terminal.done(f"{counts['applied']} {did}{waiting if counts['waiting'] else ''}")

@@ -82,7 +82,8 @@ class NoCheckpoint(LifecycleError):
 
     def __init__(self, name: str, version: str, others: Sequence[str]) -> None:
         self.name, self.version, self.others = name, version, tuple(others)
-        have = f"those that have one: {', '.join(self.others)}" if self.others else "no version has"
+        others = ", ".join(self.others)
+        have = f"those that have one: {others}" if others else "no version has one"
         super().__init__(f"{name}: there is no checkpoint of the data of {version}; {have}")
         self.hint = (
             f"`airswasm rollback {name} --to {version} --keep-data` goes back with the data of now"

@@ -39,7 +39,10 @@ class NothingRecorded(LifecycleError):
         self.name, self.is_recording = name, is_recording
         super().__init__(f"no message of {name} is recorded")
         if is_recording:
-            self.hint = f"its messages are recorded from its next start on: airswasm restart {name}"
+            self.hint = (
+                "send it messages; if it started before `replay.record` named it, first: "
+                f"airswasm restart {name}"
+            )
         else:
             self.hint = (
                 f"""airswasm config set replay.record '["{name}"]', then restart the component"""
@@ -53,7 +56,8 @@ class ReplayDiverged(LifecycleError):
         "E0368",
         "replay diverged",
         "The version answered recorded messages otherwise than the version that runs.",
-        "`airswasm recordings replay NAME --to VERSION` shows the differences",
+        "mend the version; if the differences are meant: airswasm update SOURCE --override replay "
+        "--reason TEXT",
     )
 
     def __init__(

@@ -21,7 +21,7 @@ def _bytes(text: str) -> int:
     from airswasm.lifecycle import parse_bytes
 
     try:
-        return parse_bytes(text)
+        return parse_bytes(int(text) if text.isdecimal() else text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 
