@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from .._control.document import Document, items, mapping, number, one_line, text
 from ._times import counted, lasted, size
@@ -88,6 +88,7 @@ def ask_for_data(terminal: Terminal, *, has_checkpoint: bool) -> str:
     Raises:
         AnswerNeeded: No person can answer.
     """
+    choices: tuple[str, ...]
     if has_checkpoint:
         question = "Keep the data of now, or restore that of then? [keep/restore/N]"
         choices, options = ("keep", "restore"), "--keep-data, --with-data"
@@ -108,4 +109,4 @@ def _say(terminal: Terminal, head: str, words: str) -> None:
 
 
 def _texts(value: object) -> list[object]:
-    return list(value) if isinstance(value, list | tuple) else []
+    return list(cast("list[object]", value)) if isinstance(value, list | tuple) else []

@@ -57,8 +57,8 @@ def uninstall(
                 content = {"name": full, "version": version, "purged": purge}
                 terminal.document("uninstall/1", content)
             else:
-                data = "and what was kept for it is deleted" if purge else "its stored data stays"
-                terminal.done(f"uninstalled {full} {version}; {data}")
+                data = ", with all that was kept for it" if purge else "; its stored data stays"
+                terminal.done(f"uninstalled {full} {version}{data}")
 
     anyio.run(work)
 
