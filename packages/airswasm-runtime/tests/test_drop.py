@@ -69,7 +69,7 @@ async def test_dropping_runs_the_destructor_once(instance):
     assert await instance.call(f"{THINGS}dropped") == 1
     with pytest.raises(ResourceDropped, match="thing was dropped"):
         await thing.drop()
-    with pytest.raises(ValueMismatch, match="thing, which is gone"):
+    with pytest.raises(ValueMismatch, match="thing that is gone"):
         await instance.call(f"{THINGS}[method]thing.name", thing)
     assert await instance.call(f"{THINGS}dropped") == 1
 
