@@ -32,7 +32,7 @@ def test_a_reference_shows_what_its_user_does() -> None:
     assert {name for name in dir(ActorRef) if not name.startswith("_")} == {
         *("tell", "send", "ask", "request", "signal", "entrust"),
         *("name", "phase", "is_alive", "incarnation", "handled", "actor", "mailbox"),
-        "processor_seconds",
+        *("processor_seconds", "holds_loop"),
         *("watch", "wait_stopped"),
         *("pause", "resume", "drain", "finish"),
     }
