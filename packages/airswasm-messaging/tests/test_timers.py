@@ -233,6 +233,7 @@ async def test_a_timer_sends_at_the_rate_that_holds_when_it_fires(tmp_path: Path
         with anyio.fail_after(30):
             while dead.total < 2:  # noqa: ASYNC110
                 await anyio.sleep(0.001)
+            await host.sink.wait(2)
         assert host.sink.payloads == [b"1", b"2"]
         assert [type(letter.cause) for letter in dead] == [RateExceeded] * 2
 
