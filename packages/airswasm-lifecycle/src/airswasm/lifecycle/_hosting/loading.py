@@ -11,7 +11,6 @@ show, in an instance without a name and without grants that refuses every import
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import PurePosixPath
 
@@ -38,7 +37,7 @@ from .._packages.manifest import Manifest
 from .._packages.package import Package
 from .._registry.limits import limits_of
 from .._toml.quantities import format_bytes
-from ..errors import MemoryTooSmall, TemporaryFolderMissing
+from ..errors import MemoryTooSmall
 
 __all__ = ("Loader", "wasi_of")
 
@@ -81,20 +80,15 @@ class Loader:
         Raises:
             ContractViolation: It does not fit the contract, or this host's interfaces.
             EngineError: It does not compile or link.
-            TemporaryFolderMissing: The host has no folder for the temporary files that this takes.
+            ScratchUnusable: The folder for temporary files cannot be written.
         """
         if package.wasm_digest in self._linked:
             return  # already checked, against the same interfaces
         offered = [*WASI_INTERFACES, *(interface.name for interface in self._interfaces)]
         wasm = package.wasm
-        try:
-            report = await anyio.to_thread.run_sync(
-                lambda: check_component(wasm, offered=offered, against=self._contract)
-            )
-        except FileNotFoundError as error:
-            if error.errno == errno.ENOENT and error.filename is None:  # `tempfile` found no folder
-                raise TemporaryFolderMissing(str(error.strerror)) from error
-            raise
+        report = await anyio.to_thread.run_sync(
+            lambda: check_component(wasm, offered=offered, against=self._contract)
+        )
         report.raise_for_problems()
         await self._link(wasm, package.wasm_digest, package.name, progress)
 

@@ -18,7 +18,6 @@ from ._home import (
     NoSuchSetting,
     SettingsGiven,
     StoreMissing,
-    TemporaryFolderMissing,
 )
 from ._packages import (
     ApprovalRefused,
@@ -141,7 +140,6 @@ __all__ = (
     "StartFailed",
     "StopNeeded",
     "StoreMissing",
-    "TemporaryFolderMissing",
     "TooManyRunning",
     "UpdateBlocked",
     "UpdateFailed",

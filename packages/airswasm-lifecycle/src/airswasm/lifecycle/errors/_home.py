@@ -16,7 +16,6 @@ __all__ = (
     "NoSuchSetting",
     "SettingsGiven",
     "StoreMissing",
-    "TemporaryFolderMissing",
 )
 
 
@@ -82,22 +81,6 @@ class HomeNotEmpty(LifecycleError):
     def __init__(self, path: str) -> None:
         self.path = path
         super().__init__(f"{path} is not empty")
-
-
-class TemporaryFolderMissing(LifecycleError):
-    """No folder for temporary files is writable, and the reader of components needs one."""
-
-    explanation = ErrorCode(
-        "E0333",
-        "no temporary folder",
-        "Reading a component takes a few temporary files, and none of the usual folders for them "
-        "is writable. Nothing changed.",
-        "set TMPDIR to a writable folder, for example one in the home",
-    )
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(f"a component cannot be read: {reason}")
 
 
 class ConfigurationInvalid(LifecycleError):
