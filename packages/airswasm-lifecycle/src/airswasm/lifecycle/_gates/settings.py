@@ -63,11 +63,14 @@ class UpdateSettings:
 def gate_problems(
     settings: UpdateSettings, known: Iterable[str], file: str
 ) -> Sequence[ManifestProblem]:
-    """Return what is wrong with the gates that `[updates]` names; no host starts with that."""
-    names = sorted(known)
+    """Return what is wrong with the gates that `[updates]` names; no host starts with that.
+
+    A default may name a gate of a block that is not there.
+    """
+    names, defaults = sorted(known), UpdateSettings().named()
     return [
         ManifestProblem(file, 0, f"updates.{key}", f"no gate {name!r}{did_you_mean(name, names)}")
         for key, named in settings.named().items()
         for name in named
-        if name not in names
+        if name not in names and name not in defaults[key]
     ]
