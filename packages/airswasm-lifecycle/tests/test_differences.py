@@ -119,6 +119,7 @@ def test_without_a_predecessor_everything_counts_as_more() -> None:
     assert found.pop("codecs.accepts") is False
     assert found.pop("codecs.prefers") is False
     assert found.pop("supervision.revive") is False  # never
+    assert found.pop("limits.mailbox_full") is False
     assert found
     assert all(found.values())
 

@@ -41,6 +41,7 @@ async def test_a_reader_shows_what_a_system_shows(installed: Path) -> None:
         with HomeReader(installed) as reader:
             assert [each.name for each in reader.list()] == [NAME]
             assert reader.list() == system.list()
+            await system.read_world(NAME)
             assert reader.info(NAME) == system.info(NAME)
             assert reader.info(NAME).storage_bytes
             assert reader.component_status(NAME) == system.component_status(NAME)

@@ -44,11 +44,11 @@ class Meeting:
         self.after: Callable[[], Any] | None = None
         original = getattr(Ledger, write)
 
-        async def meet(ledger: Ledger, *arguments: Any) -> None:
+        async def meet(ledger: Ledger, *arguments: Any, **named: Any) -> None:
             before, self.before = self.before, None
             if before is not None:
                 await before()
-            await original(ledger, *arguments)
+            await original(ledger, *arguments, **named)
             after, self.after = self.after, None
             if after is not None:
                 await after()
