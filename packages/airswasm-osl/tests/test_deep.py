@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from airswasm.osl import Folder
 from airswasm.osl._folder import DEPTH, measured_bytes
-from airswasm.osl._forgetting import _remove
+from airswasm.osl._forgetting import remove_folder
 from airswasm.osl.errors import OslError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a home of Windows has short paths")
@@ -35,10 +35,10 @@ def test_a_purge_removes_every_depth(tmp_path: Path, depth: int) -> None:
     nest(folder, depth)
     (folder / "link").symlink_to(outside)
     (folder / ".airswasm-0123456789abcdef").write_text("left by kill -9")
-    _remove(folder)
+    remove_folder(folder)
     assert not folder.exists()
     assert outside.read_text() == "kept"
-    _remove(folder)
+    remove_folder(folder)
 
 
 def test_a_guest_nests_so_deep_and_no_deeper(tmp_path: Path) -> None:
@@ -80,4 +80,4 @@ def test_what_a_program_nested_is_refused_and_not_a_crash(tmp_path: Path) -> Non
             os.close(fd)
     if before:
         assert len(list(Path("/proc/self/fd").iterdir())) <= before
-    _remove(folder)
+    remove_folder(folder)
