@@ -136,9 +136,9 @@ def test_a_host_under_a_manager(
 
 def test_without_a_manager() -> None:
     """Nothing is told, and a manager that is gone holds nothing up."""
-    nobody = ServiceManager({}, 1)
-    assert not nobody.is_there
-    nobody.ready("fine")
+    absent = ServiceManager({}, 1)
+    assert not absent.is_there
+    absent.ready("fine")
     gone = ServiceManager({"NOTIFY_SOCKET": "/nowhere/at/all"}, 1)
     with closing(gone):
         assert gone.is_there
