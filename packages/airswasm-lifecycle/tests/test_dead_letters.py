@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
-from airswasm.actor import ActorFailed
+from airswasm.actor import ActorFailed, MailboxFull
 from airswasm.lifecycle import (
     Home,
     HostOffline,
@@ -68,6 +68,32 @@ async def test_a_letter_says_which_code_died_and_of_what(system: System) -> None
     lines = [each.message for each in system.logs.recent(NAME)]
     assert any(f"airswasm dlq show {letter.id}" in each for each in lines)
     assert system.status().dead_letters == 1
+
+
+@pytest.mark.parametrize("fate", ["reject", "drop-oldest"])
+async def test_a_full_mailbox_keeps_what_the_manifest_says(
+    home: Path, workshop: Workshop, yes: Approve, fate: str
+) -> None:
+    """The newest messages, in which case the oldest are letters; or those that came first."""
+    limits = f'mailbox = 2\nmailbox_full = "{fate}"'
+    async with System(home) as system:
+        await system.install(workshop.package(limits=limits), approve=yes)
+        ref = system.services.get(_broker()).resolve(NAME)
+        ref.pause()
+        refused = 0
+        for payload in (b"1", b"2", b"3", b"4"):
+            try:
+                ref.tell(payload)
+            except MailboxFull:
+                refused += 1
+        lost = [(each.reason, each.payload) for each in await listed(system)]
+        await system.stop(NAME, kill=True)
+        kept = [each.payload for each in await listed(system)][len(lost) :]
+    if fate == "reject":
+        assert (refused, lost, kept) == (2, [], [b"1", b"2"])
+    else:
+        dropped = [("dropped", b"1"), ("dropped", b"2")]
+        assert (refused, lost, kept) == (0, dropped, [b"3", b"4"])
 
 
 async def test_letters_outlive_the_host(home: Path, workshop: Workshop, yes: Approve) -> None:
