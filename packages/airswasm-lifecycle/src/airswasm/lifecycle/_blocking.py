@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import anyio.to_thread
 from airswasm.runtime import Exports, LoopThread
 
-from ._system import DEFAULT_SEND_TIMEOUT, System
+from ._system import System
+from ._talking import DEFAULT_SEND_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -130,7 +130,7 @@ from ._trial.recordings import KeptRecordings, Recordings, TapeJournals
 from ._trial.replaying import Replaying
 from ._trial.settings import ReplaySettings
 from ._trial.trial import Trials
-from .errors import ConfigurationInvalid
+from .errors import ConfigurationInvalid, HostOffline
 
 __all__ = ("Mode", "OpenHome")
 
@@ -651,6 +651,14 @@ class OpenHome:
         add(DurableDelivery, self._delivery)
         add(SendingQuota, self._quota)
         add(Schedule, self._schedule)
+
+    def _need_writable(self, operation: str) -> None:
+        if self.mode == "readonly":
+            raise HostOffline(operation)
+
+    def _need_online(self, operation: str) -> None:
+        if self.mode != "online":
+            raise HostOffline(operation)
 
     @asynccontextmanager
     async def _alone(self, name: str) -> AsyncGenerator[None]:

@@ -7,8 +7,9 @@ A home has three modes:
 - `readonly` takes no lock, changes nothing, and works beside a running host.
 
 `System` is a facade: it says which operations a mode allows, serialises the changes of one name,
-and delegates the rest to `installing`, `updating`, `trusting`, `running` and `_reporting`. Nothing
-here is global: two `System`s in one process, with two homes, do not know of each other.
+and delegates the rest to `installing`, `updating`, `trusting`, `running` and `_reporting`. The
+messages to components are in `_talking`, and the reports on them in `_looking`. Nothing here is
+global: two `System`s in one process, with two homes, do not know of each other.
 
 Every change follows one order: decide (`plan`), check that it can run, ask for approval, write the
 audit line, stage the files, and then write atomically to the registry: that write is the change.
@@ -29,29 +30,13 @@ from typing import Self
 
 import anyio
 import anyio.to_thread
-from airswasm.actor import (
-    ActorError,
-    EventStream,
-    Receipts,
-)
-from airswasm.messaging import (
-    Acceptance,
-    Messenger,
-    RetainedTopics,
-    TapEvent,
-    TapPattern,
-    new_chain,
-)
 from airswasm.runtime import (
-    Finding,
-    HostInterface,
     ProgressSink,
 )
 from airswasm.security import (
     AuditEvent,
     AuditUnavailable,
     SecuritySettings,
-    Use,
 )
 from airswasm.storage import (
     Store,
@@ -59,22 +44,19 @@ from airswasm.storage import (
 from airswasm.wit import AirswasmError, Forbidden
 
 from ._changes.editing import edit_configuration
-from ._changes.granting import Granting, GrantReport, report_grants
+from ._changes.granting import Granting
 from ._changes.installing import read_source, target_name
 from ._changes.reloading import ReloadReport
 from ._changes.swapping import SwapState, read_build
 from ._changes.trusting import Trusting
-from ._composition import Mode, OpenHome
+from ._composition import Mode
 from ._home.configuration import Setting
-from ._hosting.access import AccessReport, report_access
 from ._hosting.component_timers import ComponentTimers
 from ._hosting.dead_letter_queue import DeadLetterQueue
-from ._hosting.exports import InstalledComponent
-from ._hosting.profile import Delivered, Profile, profile_of
-from ._hosting.status import ComponentStatus, SystemStatus
 from ._keeping.artifacts import ArtifactChanges, Artifacts
 from ._keeping.audit_trail import AuditTrail
 from ._keeping.backup import backup_home
+from ._looking import Looking
 from ._packages.package import Package
 from ._reader import HomeReader
 from ._registry.approval import Approve
@@ -83,26 +65,17 @@ from ._registry.history import History
 from ._registry.info import ComponentInfo
 from ._registry.origins import HOST, acting
 from ._registry.plan import InstallPlan
-from ._registry.routes import RouteInfo
-from ._registry.summary import ComponentSummary
+from ._talking import Talking
 from ._trial.desk import RecordedMessages
 from .errors import (
     ApprovalRefused,
-    HostOffline,
-    LearningRefused,
-    NotMeasured,
-    NotRunning,
     SettingsGiven,
 )
 
 __all__ = ("Mode", "System")
 
-DEFAULT_SEND_TIMEOUT = 30.0
-_LOOK = 0.1
-"""Seconds between two looks for what a component that learns has used."""
 
-
-class System(OpenHome):
+class System(Talking, Looking):
     """One open home; an async context manager.
 
     Leaving the block stops every component in order, each within its shutdown time. A cancel ends
@@ -472,174 +445,6 @@ class System(OpenHome):
         async with self._alone(name):
             await self._running.restart(name)
 
-    async def send(
-        self,
-        name: str,
-        payload: bytes,
-        timeout: float = DEFAULT_SEND_TIMEOUT,
-        *,
-        correlation: str = "",
-        traceparent: str = "",
-    ) -> bytes | None:
-        """Deliver one message and wait for the reply.
-
-        A durable component need not run: the message waits for it, also after the time is over.
-
-        Args:
-            name: The component.
-            payload: The message's bytes.
-            timeout: Seconds to wait. They are the message's deadline: after that it is handled
-                only if the component had begun.
-            correlation: The id of the conversation that it belongs to.
-            traceparent: The W3C trace context.
-
-        Returns:
-            The reply, or None if there is none.
-
-        Raises:
-            HostOffline, NotInstalled, NotRunning: No component of that name can receive.
-            InvalidEnvelope: The correlation or the trace context is malformed.
-            ActorError: The component gave no answer (`GuestRefused`, `AskTimeout`, …).
-        """
-        envelope = new_chain(correlation=correlation, traceparent=traceparent)
-        await self._wait_present(name, timeout, "send")
-        reply = await self._actors.broker.ask(name, payload, timeout=timeout, envelope=envelope)
-        return reply if isinstance(reply, bytes) else None
-
-    def component(self, name: str) -> InstalledComponent:
-        """Return an installed component, to call the functions that it exports of its own.
-
-        Raises:
-            HostOffline, NotInstalled: There is no such component here.
-        """
-        self._need_online("calling")
-        self._registry.get(name)
-        return InstalledComponent(name, self._calls)
-
-    def messenger(self, *, correlation: str = "", traceparent: str = "") -> Messenger:
-        """Return a messenger of this host, for values instead of bytes, topics and broadcasts.
-
-        Raises:
-            HostOffline: The home is open without a running host.
-            InvalidEnvelope: The correlation or the trace context is malformed.
-        """
-        self._need_online("messenger")
-        return Messenger(
-            self._actors.broker,
-            correlation=correlation,
-            traceparent=traceparent,
-            retained=self.services.get(RetainedTopics),  # type: ignore[type-abstract]
-        )
-
-    async def publish(
-        self,
-        topic: str,
-        payload: bytes,
-        *,
-        retain: bool = False,
-        correlation: str = "",
-        traceparent: str = "",
-    ) -> int:
-        """Publish to a topic in the host's name, and wait for the disk where it has a part in it.
-
-        Args:
-            topic: The topic.
-            payload: The message's bytes.
-            retain: Whether later subscribers get it, too; an empty payload removes what the topic
-                has.
-            correlation: The id of the conversation that it belongs to.
-            traceparent: The W3C trace context.
-
-        Returns:
-            The number of mailboxes that it was put into.
-
-        Raises:
-            HostOffline: The home is open without a running host.
-            InvalidTopic, InvalidEnvelope: A text is malformed.
-            RetainedFull: There is no room to retain it; nothing was published.
-            MessageNotWritten: The disk refuses.
-        """
-        messenger = self.messenger(correlation=correlation, traceparent=traceparent)
-        return await messenger.publish_and_wait(topic, payload, codec="none", retain=retain)
-
-    async def post(self, name: str, payload: bytes) -> None:
-        """Send one message, and wait until it is accepted: for a durable component, on the disk.
-
-        The reply is dropped. A durable component need not run: it gets the message when it does.
-
-        Raises:
-            HostOffline, NotInstalled, NotRunning: No component of that name can receive.
-            DeliveryError: It was not accepted (`MailboxFull`, `MessageNotWritten`, …).
-        """
-        await self._wait_present(name, DEFAULT_SEND_TIMEOUT, "post")
-        await Messenger(self._actors.broker, codec="none").send(name, payload)
-
-    async def deliver(
-        self,
-        name: str,
-        payload: bytes,
-        timeout: float = DEFAULT_SEND_TIMEOUT,
-        *,
-        correlation: str = "",
-        traceparent: str = "",
-    ) -> Delivered:
-        """Deliver one message and wait for its receipt.
-
-        Args:
-            name: The component.
-            payload: The message's bytes.
-            timeout: Seconds to wait, as for `send`.
-            correlation: The id of the conversation that it belongs to.
-            traceparent: The W3C trace context.
-
-        Returns:
-            The reply, or the error of the component, and the receipt.
-
-        Raises:
-            HostOffline, NotInstalled, NotRunning: No component of that name can receive.
-            InvalidEnvelope: The correlation or the trace context is malformed.
-            ActorError: The component did not come to handle the message.
-        """
-        envelope = new_chain(correlation=correlation, traceparent=traceparent)
-        await self._wait_present(name, timeout, "deliver")
-        request = self._actors.broker.request(
-            name,
-            payload,
-            lambda _request: None,
-            timeout=timeout,
-            wants_receipt=True,
-            envelope=envelope,
-        )
-        reply: object = None
-        error: ActorError | None = None
-        try:
-            reply = await request.wait()
-        except ActorError as failure:
-            error = failure
-        if request.receipt is None:
-            raise error or NotRunning(name, self._hosting.state(name))
-        return Delivered(reply if isinstance(reply, bytes) else None, error, request.receipt)
-
-    def acceptance_of(self, name: str) -> Acceptance:
-        """Return the codecs of the messages that a component reads.
-
-        Raises:
-            NotInstalled: No such component is installed.
-            ArtifactCorrupt: Its manifest is missing or changed.
-        """
-        from ._registry.limits import acceptance_of
-
-        return acceptance_of(self._stored.manifest(self._registry.get(name)))
-
-    async def _wait_present(self, name: str, timeout: float, action: str) -> None:
-        self._need_online(action)
-        record = self._registry.get(name)
-        if self._hosting.is_expected(name):  # a scope of its own costs as much as the message
-            with anyio.move_on_after(timeout):
-                await self._hosting.wait_begun(name)
-        if not self._hosting.can_receive(name) and not self._actors.broker.is_carried(name):
-            raise NotRunning(name, self._reporting.state(record))
-
     def backup(self) -> AsyncGenerator[bytes, None]:
         """Yield the whole home as one archive, as it is now; components go on.
 
@@ -764,38 +569,6 @@ class System(OpenHome):
             return RecordedMessages(self._kept_recordings)
         return RecordedMessages(self._kept_recordings, self._audit, self._running, self._replaying)
 
-    def tap(
-        self, pattern: str = "**", *, payload_bytes: int = 0, sample: int = 1, rate: float = 0.0
-    ) -> AsyncGenerator[TapEvent]:
-        """Iterate over the live traffic until the host stops; the audit log has a line.
-
-        A reader that is too slow loses events, and is told how many; no message waits for it.
-        Close it when you leave early: `async with contextlib.aclosing(...)`.
-
-        Args:
-            pattern: With a slash a pattern of names, of senders and receivers (`shop/*`); without
-                one a pattern of topics (`orders.**`), or one name.
-            payload_bytes: How many bytes of each payload to show.
-            sample: Show one message of so many, with all that happens to it.
-            rate: Events in a second; 0 for no bound.
-
-        Raises:
-            HostOffline: This system runs no components.
-            InvalidPattern: The pattern is malformed.
-            AuditUnavailable: The audit log cannot be written.
-        """
-        self._need_online("tapping")
-        found = TapPattern(pattern)
-        how = f"with {payload_bytes} bytes of payloads" if payload_bytes else "without payloads"
-        self._audit.record(AuditEvent("tap", outcome="done", resource=pattern, reason=how))
-        return self._taps.read(found, payload_bytes=payload_bytes, sample=sample, rate=rate)
-
-    def end_streams(self) -> None:
-        """End what follows logs and traffic, after what waits for it: the host is about to stop."""
-        self.logs.close()
-        if self.mode == "online":
-            self._taps.close()
-
     @property
     def trust(self) -> Trusting:
         """The trusted keys, and how to change them.
@@ -805,18 +578,6 @@ class System(OpenHome):
         """
         self._need_writable("trust")
         return self._trusting
-
-    def grant_report(self, name: str) -> GrantReport:
-        """Return what a component asks for, and what was decided about it.
-
-        Raises:
-            NotInstalled: No such component is installed.
-        """
-        return report_grants(self._registry.get(name), self._in_force, self.kinds)
-
-    def grant_reports(self) -> tuple[GrantReport, ...]:
-        """Return the report on every component, sorted by name."""
-        return tuple(self.grant_report(record.name) for record in self._registry)
 
     @property
     def artifacts(self) -> Artifacts:
@@ -844,194 +605,6 @@ class System(OpenHome):
         self._need_writable("grants")
         return self._granting
 
-    # -- looking -------------------------------------------------------------------------------
-
-    @property
-    def events(self) -> EventStream:
-        """The events of actors and supervisors.
-
-        Raises:
-            HostOffline: The home was opened read-only.
-        """
-        self._need_writable("watching events")
-        return self._actors.events
-
-    def quarantine_of(self, name: str) -> Finding | None:
-        """Return why the version under a name may not run, and what to do; None if it may.
-
-        The events of a quarantined name are not the component's: a placeholder keeps its mailbox.
-        """
-        return self._hosting.quarantine_of(name)
-
-    @property
-    def receipts(self) -> Receipts:
-        """The receipts of messages: to listen to, to read, and added up for each component.
-
-        Raises:
-            HostOffline: The home was opened read-only.
-        """
-        self._need_writable("reading receipts")
-        return self._actors.receipts
-
-    def profile(self, name: str) -> Profile:
-        """Return where the time and the fuel of a component go.
-
-        Raises:
-            HostOffline, NotInstalled: There is no such component to look at.
-            NotMeasured: Its messages were not measured.
-        """
-        self._need_online("profile")
-        self._registry.get(name)
-        tally = self._actors.receipts.of(name)
-        if tally is None:
-            raise NotMeasured(name, is_measuring=self._actors.receipts.is_measuring)
-        return profile_of(tally)
-
-    @property
-    def interfaces(self) -> Mapping[str, str]:
-        """The interfaces that components may import beside WASI, and their distributions."""
-        return {offer.interface.name: offer.distribution for offer in self._offers}
-
-    @property
-    def offered(self) -> tuple[HostInterface, ...]:
-        """The interfaces that components may import beside WASI, with the guard in front."""
-        return tuple(offer.interface for offer in self._offers)
-
-    def list(self) -> tuple[ComponentSummary, ...]:
-        """Return all installed components, sorted by name."""
-        return self._reporting.summaries()
-
-    def routes(self) -> tuple[RouteInfo, ...]:
-        """Return what each name leads to, sorted by name."""
-        return self._reporting.routes()
-
-    def info(self, name: str) -> ComponentInfo:
-        """Return all details of one component.
-
-        Raises:
-            NotInstalled: No such component is installed.
-            ArtifactCorrupt: Its manifest is damaged on disk.
-        """
-        return self._reporting.info(name)
-
-    async def read_world(self, name: str) -> None:
-        """Read the imports and exports of a component, which `info` then has.
-
-        Raises:
-            NotInstalled: No such component is installed.
-        """
-        digest = self._registry.get(name).active_version.wasm_digest
-        path, contract = self._stored.artifacts.path(digest), self.blocks.contract
-        await anyio.to_thread.run_sync(self._worlds.read, digest, path, contract)
-
-    def status(self) -> SystemStatus:
-        """Return the status of the host and of every component."""
-        is_online = self.mode == "online"
-        components = tuple(map(self._reporting.status, self._registry))
-        uptime = None if self._started_at is None else time.monotonic() - self._started_at
-        return SystemStatus(
-            home=str(self.home.folder),
-            is_online=is_online,
-            pid=os.getpid() if is_online else self.home.running_pid(),
-            uptime=uptime if is_online else None,
-            mode="development" if self.policy.is_development else "production",
-            installed=len(self._registry),
-            running=sum(each.state == "running" for each in components),
-            components=components,
-            blocks=self.interfaces,
-            **(self._taken() if is_online else {}),
-            lost_log_lines=self.logs.lost_lines,
-            lost_writes=self._store.lost_writes if self._store is not None else 0,
-        )
-
-    def _taken(self) -> dict[str, int]:
-        """Return what components take of this host, for `SystemStatus`."""
-        memory, letters = self._engine.host_memory, self._dead_letters.counts()
-        return {
-            "host_memory_bytes": memory.held_bytes,
-            "host_memory_most_bytes": memory.most_bytes,
-            "guest_memory_bytes": memory.guest_bytes,
-            "descriptors": memory.held_descriptors,
-            "most_descriptors": memory.most_descriptors,
-            "ended_for_memory": self._pressure.ended,
-            "dead_letters": letters.stored + letters.waiting,
-            "dead_letters_waiting": letters.waiting,
-            "lost_dead_letters": letters.lost,
-        }
-
-    async def verify_data(self, *, progress: Callable[[int], None] = lambda _: None) -> int:
-        """Read all stored data, so that damage shows before a component needs the data.
-
-        Args:
-            progress: Told how many entries were read so far.
-
-        Returns:
-            The number of entries.
-
-        Raises:
-            StorageCorrupted: An entry differs from what was written.
-        """
-        return await self._store.verify(progress=progress) if self._store is not None else 0
-
-    def access(self, name: str, capability: str, resource: str) -> AccessReport:
-        """Return why a component may do something, or may not, by the answer of each layer.
-
-        Args:
-            name: The component.
-            capability: `storage.read`.
-            resource: The key, path, target, URL, ... as the component would give it.
-
-        Raises:
-            NotInstalled: No such component is installed.
-            UnknownCapability: No installed block declares the capability.
-            HostOffline: The home was opened read-only.
-        """
-        self._need_writable("why")
-        self._registry.get(name)
-        return report_access(self._guard, self.services, name, capability, resource)
-
-    def learn(self, name: str) -> AsyncGenerator[Use]:
-        """Let a component use what only its grants lack, and iterate over what it uses.
-
-        It learns until the iterator is closed; then it is held to its grants again, and nothing
-        that was noted is kept. The forbidden list, the policy, roles and denials hold meanwhile.
-
-        Raises:
-            HostOffline, NotInstalled: There is no such component here.
-            LearningRefused: The host is not in development mode, or another client has it learn.
-        """
-        self._need_online("learning")
-        self._registry.get(name)
-        if not self.policy.is_development:
-            raise LearningRefused(name, "this host is not in development mode")
-        if self._guard.is_learning(name):
-            raise LearningRefused(name, "another client has it learn already")
-        return self._uses(name)
-
-    async def _uses(self, name: str) -> AsyncGenerator[Use]:
-        self._note_learning(name, "begins to learn: it may do more than it was granted")
-        learning = self._guard.start_learning(name)
-        try:
-            while True:
-                for use in learning.take():
-                    yield use
-                await anyio.sleep(_LOOK)
-        finally:
-            self._guard.stop_learning(name)
-            self._note_learning(name, "has learned: it is held to its grants again")
-
-    def _note_learning(self, name: str, what: str) -> None:
-        self._audit.record(AuditEvent(kind="grant", component=name, outcome="allow", reason=what))
-        self._warn(name, what)
-
-    def component_status(self, name: str) -> ComponentStatus:
-        """Return the status of one component.
-
-        Raises:
-            NotInstalled: No such component is installed.
-        """
-        return self._reporting.status(self._registry.get(name))
-
     # -- before any of it ------------------------------------------------------------------------
 
     @asynccontextmanager
@@ -1047,11 +620,3 @@ class System(OpenHome):
                 self._audit.record(AuditEvent(verb, name, "failed", reason=str(error)))
             await self._ledger.note_failure(verb, name, "failed", str(error))
             raise
-
-    def _need_writable(self, operation: str) -> None:
-        if self.mode == "readonly":
-            raise HostOffline(operation)
-
-    def _need_online(self, operation: str) -> None:
-        if self.mode != "online":
-            raise HostOffline(operation)
