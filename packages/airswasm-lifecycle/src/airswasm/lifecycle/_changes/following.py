@@ -116,7 +116,6 @@ class Following:
         get = self.services.get
         live = get(LiveSettings)
         live.take(HostSettings, get(HostMemory).hold_to)
-        live.take(ReplaySettings, get(Recordings).use)
         live.take(LogLimits, get(LogBook).hold_to)
         live.take(SourceSettings, self.sources.hold_to)
         live.take(DeadLetterSettings, get(DeadLetterStore).hold_to)
