@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+
 import anyio
 import pytest
 from airswasm.runtime import (
@@ -13,6 +15,7 @@ from airswasm.runtime import (
     InvalidComponent,
     Limits,
     Pending,
+    _engine,
 )
 from wasmtime import wat2wasm
 
@@ -116,3 +119,18 @@ async def test_one_link_makes_independent_instances(engine, probe_wasm, probe_ho
     with pytest.raises(Exception, match="unreachable"):
         await instances[1].call("#trap")
     assert [await instances[n].call("#add", n, n) for n in (0, 2)] == [0, 4]
+
+
+async def test_an_engine_that_cannot_start_says_why_and_leaves_nothing_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also inside the scopes of a program around it."""
+
+    def no_thread(address: int, tick: float) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_engine, "start_ticker", no_thread)
+    with pytest.raises(RuntimeError, match="can't start"):
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(anyio.create_task_group())
+            await stack.enter_async_context(Engine())

@@ -7,6 +7,8 @@ fuel while it does not.
 from __future__ import annotations
 
 import ctypes
+import os
+import subprocess
 import sys
 import threading
 
@@ -109,3 +111,64 @@ def keep_lock_in_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     holding = ctypes.PyDLL(bindings.dll._name).wasmtime_func_call
     holding.restype, holding.argtypes = usual.restype, usual.argtypes
     monkeypatch.setattr(bindings, "_wasmtime_func_call", holding)
+
+
+FORKS = """
+import os, signal, threading
+import wasmtime
+from airswasm.runtime._process.ticker import KernelTicker
+from airswasm.runtime._wasmtime import bindings as wt
+from airswasm.runtime._wasmtime.features import HardenedSettings, hardened_config
+
+engine = wasmtime.Engine(hardened_config(HardenedSettings()))
+parents = [KernelTicker(wt.address_of(engine), 0.0002) for _ in range(5)]
+stopped = threading.Event()
+
+def come_and_go():
+    while not stopped.is_set():
+        KernelTicker(wt.address_of(engine), 0.0002).stop()
+
+def fork():
+    for _ in range(100):
+        if (pid := os.fork()) == 0:
+            signal.alarm(20)
+            own = KernelTicker(wt.address_of(engine), 0.001)
+            own.stop()
+            for each in parents:
+                each.stop()  # not this process's: nothing happens
+            os._exit(0)
+        if status := os.waitpid(pid, 0)[1]:
+            print("a child ended with", status, flush=True)
+
+others = [threading.Thread(target=each) for each in (come_and_go, fork)]
+for each in others:
+    each.start()
+fork()
+others[1].join()
+stopped.set()
+for each in parents:
+    each.stop()
+print("end")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernel timers with functions are Linux's")
+def test_a_fork_never_leaves_the_c_library_s_lock_taken() -> None:
+    """Nor when tickers come and go on other threads, and two of them fork."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKS], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.stdout.split() == ["end"], done
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="kernel timers with functions are Linux's")
+def test_the_parent_ticks_on_after_a_fork(engine: wasmtime.Engine) -> None:
+    """Its timers rest while it forks."""
+    ticker = KernelTicker(wt.address_of(engine), 0.001)
+    try:
+        if (pid := os.fork()) == 0:
+            os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        assert end_of_loop(engine, SECONDS_OF_FUEL) == "epoch"
+    finally:
+        ticker.stop()

@@ -116,14 +116,19 @@ class Engine(Single):
         check_address_space()
         self._thread = get_ident()
         self._limiter = anyio.CapacityLimiter(self.config.worker_threads)
-        self._group = anyio.create_task_group()
-        await self._group.__aenter__()
-        self._group.start_soon(self.timers.run)
-        for layout in self._layouts:
-            layout.start_ticker(self.config.tick)
+        try:
+            for layout in self._layouts:
+                layout.start_ticker(self.config.tick)
+        except BaseException:  # no thread can be started
+            for layout in self._layouts:
+                layout.stop_ticker()
+            raise
         self._signals.wrap()
         if self.config.short_switches:
             short_switches.__enter__()
+        self._group = anyio.create_task_group()  # last: nothing may fail inside its scope
+        await self._group.__aenter__()
+        self._group.start_soon(self.timers.run)
         return self
 
     async def __aexit__(

@@ -36,6 +36,8 @@ _SYSTEM = (
     "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives",
     "/etc/localtime", "/sys/devices/system/cpu",
 )  # fmt: skip
+_OF_PYTHON = ("bin", "lib", "lib64", "include", "share", "pyvenv.cfg")
+"""Below Python's prefix, which may be a project's or a user's folder with other things in it."""
 _TOOLS = (".cargo/bin", ".rustup", "go/bin", ".pyenv/versions", ".pyenv/shims")
 """Below the user's folder: toolchains, and nothing that holds a secret."""
 _KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SYSTEMROOT", "SOURCE_DATE_EPOCH")
@@ -192,10 +194,11 @@ def _readable_paths() -> list[str]:
 def _readable() -> Iterator[Path]:
     """Yield what a build may read and execute: the system, this Python, and toolchains."""
     yield from map(Path, _SYSTEM)
-    for each in (sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values()):
-        yield Path(each)
+    own = Path(find_interpreter() or sys.executable).resolve().parent.parent
+    for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix, own):
+        yield from (Path(prefix) / each for each in _OF_PYTHON)
+    yield from (Path(each) for name, each in sysconfig.get_paths().items() if name != "data")
     yield Path(sys.executable).resolve().parent
-    yield Path(find_interpreter() or sys.executable).resolve().parent.parent
     yield from (wit.c_header_folder(), wit.guest_folder("python"), wit.wit_folder())
     home = Path("~").expanduser()
     yield from (home / each for each in _TOOLS)
