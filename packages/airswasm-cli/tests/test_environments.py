@@ -346,7 +346,7 @@ import airswasm.lifecycle._home.home
 from airswasm.cli._session.settings import read_settings
 from airswasm.lifecycle import Home, HomeUnusable
 home = Home(Path(sys.argv[1]))
-read_settings({}, home=home.folder)  # nobody may import from this Python: what is needed is here
+read_settings({}, home=home.folder)  # imports now what user 65534 may not read
 os.setgroups([])
 os.setgid(65534)
 os.setuid(65534)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from airswasm.osl import BLOCK, Folder
-from airswasm.osl._openat2 import best_opener, open_by_openat2, open_by_walking
+from airswasm.osl._files.openat2 import best_opener, open_by_openat2, open_by_walking
 from airswasm.security import Grants, Guard, Kinds
 
 KINDS = Kinds(BLOCK.capabilities)

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from airswasm.osl import Folder
-from airswasm.osl._openat2 import open_by_walking
+from airswasm.osl._files.openat2 import open_by_walking
 from paired import Promise, Promises, Work, times
 
 PATH = "/a/b/c/file"

@@ -22,9 +22,9 @@ from airswasm.osl import (
     Udp,
     folders_below,
 )
-from airswasm.osl._http import HttpClient, Request
+from airswasm.osl._http.http import HttpClient, Request
+from airswasm.osl._wasi_files.filesystem import WasiFilesystem
 from airswasm.osl._wasi_files.open_files import DirectoryEntries
-from airswasm.osl._wasi_filesystem import WasiFilesystem
 from airswasm.osl.errors import LimitReached
 from airswasm.runtime import (
     Account,

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, ip_address
 
 import pytest
 from airswasm.osl import BLOCK, Doorman, Endpoint
-from airswasm.osl._addresses import named_hosts
+from airswasm.osl._network.addresses import named_hosts
 from airswasm.osl.errors import AccessDenied, Malformed, NotFound
 from airswasm.security import Grants, Guard, Kinds
 from airswasm.security.addresses import innermost, problem_with

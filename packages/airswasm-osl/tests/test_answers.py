@@ -21,7 +21,7 @@ from airswasm.osl import (
     Udp,
     folders_below,
 )
-from airswasm.osl._filesystem import Filesystem
+from airswasm.osl._files.filesystem import Filesystem
 from airswasm.runtime import Caller, Err, HostInterface
 from airswasm.security import Grants, Guard, Kinds
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from airswasm.osl import Folder
-from airswasm.osl._folder import DEPTH, measured_bytes
-from airswasm.osl._forgetting import remove_folder
+from airswasm.osl._files.folder import DEPTH, measured_bytes
+from airswasm.osl._files.forgetting import remove_folder
 from airswasm.osl.errors import OslError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a home of Windows has short paths")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from airswasm.osl import Folder, FolderLimits
-from airswasm.osl._folder import PARTIAL_PREFIX, Held, measured_bytes, parts_of
-from airswasm.osl._openat2 import (
+from airswasm.osl._files.folder import PARTIAL_PREFIX, Held, measured_bytes, parts_of
+from airswasm.osl._files.openat2 import (
     OpenBeneath,
     best_opener,
     open_by_openat2,

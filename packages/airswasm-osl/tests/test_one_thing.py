@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from airswasm.osl import BLOCK, Folder, FolderLimits
-from airswasm.osl._filesystem import canonical_path
+from airswasm.osl._files.filesystem import canonical_path
 from airswasm.osl.errors import OslError
 from airswasm.security import Grants, Guard, Kinds
 from hypothesis import HealthCheck, given, settings

@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 from airswasm.osl import BLOCK, OslPolicy, Processes, ProcessPolicy, folders_below
-from airswasm.osl._process import Completed
+from airswasm.osl._processes.process import Completed
 from airswasm.runtime import Caller, Case, Err, Ok
 from airswasm.security import Grants, Guard, Kinds
 

@@ -19,7 +19,7 @@ from airswasm.osl import (
     folders_below,
     provide,
 )
-from airswasm.osl._provider import policy_of
+from airswasm.osl._policy import policy_of
 from airswasm.osl.errors import Malformed
 from airswasm.runtime import WASI_INTERFACES, ServiceMissing, Services
 from airswasm.security import Guard, Kinds

@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from airswasm.osl import FolderLimits
-from airswasm.osl._snapshots import FileSnapshots
+from airswasm.osl._files.snapshots import FileSnapshots
 from airswasm.osl.errors import LimitReached
 from airswasm.runtime import SnapshotDifference, SnapshotSize
 from hypothesis import given

@@ -1,17 +1,17 @@
-from ._addresses import Doorman, Endpoint, system_resolver
 from ._block import BLOCK
-from ._filesystem import Filesystem
-from ._folder import Folder, FolderLimits
-from ._http import Http, HttpClient
-from ._network_spelling import ADDRESS, URL
-from ._policy import NetworkPolicy, OslPolicy, ProcessPolicy, folders_below
-from ._process import Processes
+from ._files.filesystem import Filesystem
+from ._files.folder import Folder
+from ._http.http import Http, HttpClient
+from ._http.wasi import WasiHttp
+from ._network.addresses import Doorman, Endpoint, system_resolver
+from ._network.spelling import ADDRESS, URL
+from ._network.tcp import Tcp
+from ._network.udp import Udp
+from ._policy import FolderLimits, NetworkPolicy, OslPolicy, ProcessPolicy, folders_below
+from ._processes.process import Processes
 from ._provider import provide
 from ._spelling import PATH, PROGRAM
-from ._tcp import Tcp
-from ._udp import Udp
-from ._wasi_filesystem import WasiFilesystem
-from ._wasi_http import WasiHttp
+from ._wasi_files.filesystem import WasiFilesystem
 
 __all__ = (
     "URL",

@@ -9,7 +9,7 @@ from ._forbidden import FORBIDDEN
 __all__ = ("BLOCK",)
 
 _PATH = "airswasm.osl._spelling:PATH"
-_ADDRESS = "airswasm.osl._network_spelling:ADDRESS"
+_ADDRESS = "airswasm.osl._network.spelling:ADDRESS"
 _READABLE = "airswasm.osl._probing:probe_readable"
 _WRITABLE = "airswasm.osl._probing:probe_writable"
 
@@ -80,7 +80,7 @@ BLOCK = Block(
         Capability(
             "http.request",
             "make HTTP requests to {patterns}",
-            "airswasm.osl._network_spelling:URL",
+            "airswasm.osl._network.spelling:URL",
             formerly=("http.get", "http.post", "http.fetch"),
         ),
     ),
@@ -106,6 +106,6 @@ BLOCK = Block(
     ),
     errors=("airswasm.osl.errors",),
     forbidden=FORBIDDEN,
-    forget="airswasm.osl._forgetting:forget",
-    snapshots="airswasm.osl._snapshots:snapshots",
+    forget="airswasm.osl._files.forgetting:forget",
+    snapshots="airswasm.osl._files.snapshots:snapshots",
 )

@@ -10,12 +10,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
-from ._folder import FolderLimits
+from airswasm.lifecycle import Home
+from airswasm.runtime import EngineSettings, Services
+
 from .errors import AccessDenied, Malformed
 
+T = TypeVar("T")
 _COMPONENT = re.compile(r"[a-z][a-z0-9-]{0,62}/[a-z][a-z0-9-]{0,62}", re.ASCII)
 
 FolderOf = Callable[[str], Path]
@@ -39,6 +43,26 @@ def folders_below(base: Path, elsewhere: Mapping[str, Path] | None = None) -> Fo
         return base.joinpath(*component.split("/"))
 
     return folder_of
+
+
+@dataclass(frozen=True, slots=True)
+class FolderLimits:
+    """`[filesystem]`: limits on the files of a component.
+
+    Attributes:
+        file_bytes: Size of the largest file, in bytes.
+        total_bytes: Bytes of all files together; each file and directory counts for at least 4 KiB,
+            so that this also bounds empty ones.
+        entries: Entries of one directory that a listing may have.
+        free_bytes: Free space of the disk, in bytes, below which the host refuses writes.
+        open_files: Files that one component may hold open.
+    """
+
+    file_bytes: int = 64 * 1024 * 1024
+    total_bytes: int = 256 * 1024 * 1024
+    entries: int = 10_000
+    free_bytes: int = 64 * 1024 * 1024
+    open_files: int = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +164,31 @@ class OslPolicy:
                     f"{forbidden}, and one contains the other"
                 )
         return folder
+
+
+def policy_of(services: Services) -> OslPolicy:
+    """Return the policy of a host: its own, or what its settings say."""
+    if services.has(OslPolicy):
+        policy = services.get(OslPolicy)
+    else:
+        policy = OslPolicy(
+            folders_below(files_of(services)),
+            _setting(services, FolderLimits),
+            _setting(services, NetworkPolicy),
+            _setting(services, ProcessPolicy),
+            _setting(services, EngineSettings).python_executable,
+        )
+    if not services.has(Home):
+        return policy
+    home = services.get(Home).folder
+    forbidden = (*policy.forbidden_folders, home)
+    return replace(policy, forbidden_folders=forbidden, files_folder=files_of(services))
+
+
+def files_of(services: Services) -> Path:
+    """Return the folder of the host that contains every component's folder."""
+    return services.get(Home).folder / "files"
+
+
+def _setting(services: Services, kind: type[T]) -> T:
+    return services.get(kind) if services.has(kind) else kind()

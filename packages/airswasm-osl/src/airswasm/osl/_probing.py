@@ -8,8 +8,8 @@ from pathlib import Path
 
 from airswasm.runtime import Services
 
-from ._process import check_program
-from ._provider import policy_of
+from ._policy import policy_of
+from ._processes.process import check_program
 from .errors import OslError
 
 __all__ = ("probe_program", "probe_readable", "probe_writable")

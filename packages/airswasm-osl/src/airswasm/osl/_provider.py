@@ -9,25 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-from airswasm.lifecycle import Home
-from airswasm.runtime import EngineSettings, HostInterface, LiveSettings, Services
+from airswasm.runtime import HostInterface, LiveSettings, Services
 from airswasm.security import Guard
 
-from ._addresses import Doorman, read_networks
-from ._filesystem import Filesystem
-from ._folder import FolderLimits
-from ._http import Http, HttpClient
-from ._policy import NetworkPolicy, OslPolicy, ProcessPolicy, folders_below
-from ._process import Processes
-from ._tcp import Tcp
-from ._udp import Udp
-from ._wasi_filesystem import WasiFilesystem
-from ._wasi_http import WasiHttp
-
-T = TypeVar("T")
+from ._files.filesystem import Filesystem
+from ._http.http import Http, HttpClient
+from ._http.wasi import WasiHttp
+from ._network.addresses import Doorman, read_networks
+from ._network.tcp import Tcp
+from ._network.udp import Udp
+from ._policy import FolderLimits, NetworkPolicy, OslPolicy, ProcessPolicy, policy_of
+from ._processes.process import Processes
+from ._wasi_files.filesystem import WasiFilesystem
 
 
 def provide(services: Services) -> Iterable[HostInterface]:
@@ -102,30 +97,3 @@ def _follow_network(
         return apply
 
     live.prepare(NetworkPolicy, prepare)
-
-
-def policy_of(services: Services) -> OslPolicy:
-    if services.has(OslPolicy):
-        policy = services.get(OslPolicy)
-    else:
-        policy = OslPolicy(
-            folders_below(files_of(services)),
-            _setting(services, FolderLimits),
-            _setting(services, NetworkPolicy),
-            _setting(services, ProcessPolicy),
-            _setting(services, EngineSettings).python_executable,
-        )
-    if not services.has(Home):
-        return policy
-    home = services.get(Home).folder
-    forbidden = (*policy.forbidden_folders, home)
-    return replace(policy, forbidden_folders=forbidden, files_folder=files_of(services))
-
-
-def files_of(services: Services) -> Path:
-    """Return the folder of the host that contains every component's folder."""
-    return services.get(Home).folder / "files"
-
-
-def _setting(services: Services, kind: type[T]) -> T:
-    return services.get(kind) if services.has(kind) else kind()

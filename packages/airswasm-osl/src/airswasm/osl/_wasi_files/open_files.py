@@ -11,7 +11,7 @@ from typing import TypeVar
 from airswasm.runtime import Caller, Holding
 from airswasm.runtime.wasi import WRITE_PERMIT_BYTES, Always, Pollable, StreamClosed
 
-from .._folder import Entry, Folder, Held, pread_all, write_all
+from .._files.folder import Entry, Folder, Held, pread_all, write_all
 from .codes import Refused, streamed
 from .statuses import TYPES
 

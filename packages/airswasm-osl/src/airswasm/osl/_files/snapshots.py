@@ -25,11 +25,9 @@ import anyio.to_thread
 from airswasm.lifecycle import Home
 from airswasm.runtime import Services, SnapshotDifference, SnapshotSize
 
-from ._copying import Marks, copied, differing, files_below
-from ._folder import FolderLimits
-from ._forgetting import KEPT_FOLDER, remove_folder
-from ._policy import OslPolicy, folders_below
-from ._provider import files_of, policy_of
+from .._policy import FolderLimits, OslPolicy, files_of, folders_below, policy_of
+from .copying import Marks, copied, differing, files_below
+from .forgetting import KEPT_FOLDER, remove_folder
 
 __all__ = ("FileSnapshots", "snapshots")
 

@@ -1,6 +1,6 @@
 """The first code of a new process: set limits on itself, then become the program.
 
-Started as `python -I -S _launcher.py cpu-seconds memory-bytes file-bytes program arguments...`.
+Started as `python -I -S launcher.py cpu-seconds memory-bytes file-bytes program arguments...`.
 Rejected: the same between fork and exec (`preexec_fn`), because code there may deadlock in a
 process with threads. It imports only a little of the standard library.
 """

@@ -24,8 +24,8 @@ import anyio
 from airswasm.security import Guard, InvalidResource
 from airswasm.security.addresses import Address, as_address, innermost, problem_with
 
-from ._network_spelling import read_address
-from .errors import AccessDenied, Disconnected, Malformed, NotFound
+from ..errors import AccessDenied, Disconnected, Malformed, NotFound
+from .spelling import read_address
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """`(host, port) -> addresses` as text; raises OSError."""

@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ._openat2 import OpenBeneath, best_opener
-from .errors import LimitReached, Malformed, OperationFailed, from_os_error
+from .._policy import FolderLimits
+from ..errors import LimitReached, Malformed, OperationFailed, from_os_error
+from .openat2 import OpenBeneath, best_opener
 
 Kind = Literal["file", "directory", "other"]
 Parts = Sequence[str]
@@ -40,26 +41,6 @@ DEPTH = 128
 _STRICT = getattr(os, "O_NOFOLLOW", 0)
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
-
-
-@dataclass(frozen=True, slots=True)
-class FolderLimits:
-    """`[filesystem]`: limits on the files of a component.
-
-    Attributes:
-        file_bytes: Size of the largest file, in bytes.
-        total_bytes: Bytes of all files together; each file and directory counts for at least 4 KiB,
-            so that this also bounds empty ones.
-        entries: Entries of one directory that a listing may have.
-        free_bytes: Free space of the disk, in bytes, below which the host refuses writes.
-        open_files: Files that one component may hold open.
-    """
-
-    file_bytes: int = 64 * 1024 * 1024
-    total_bytes: int = 256 * 1024 * 1024
-    entries: int = 10_000
-    free_bytes: int = 64 * 1024 * 1024
-    open_files: int = 128
 
 
 @dataclass(frozen=True, slots=True)

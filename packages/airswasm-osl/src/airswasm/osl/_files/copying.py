@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from ._folder import ENTRY_BYTES, PARTIAL_PREFIX, FolderLimits, write_all
-from ._forgetting import remove_folder
-from ._openat2 import OpenBeneath, best_opener
-from .errors import LimitReached, OperationFailed
+from .._policy import FolderLimits
+from ..errors import LimitReached, OperationFailed
+from .folder import ENTRY_BYTES, PARTIAL_PREFIX, write_all
+from .forgetting import remove_folder
+from .openat2 import OpenBeneath, best_opener
 
 __all__ = ("Marks", "copied", "differing", "files_below")
 

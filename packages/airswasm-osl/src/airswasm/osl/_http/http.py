@@ -33,11 +33,11 @@ from airswasm.security import InvalidResource
 from airswasm.security.addresses import Address
 from anyio.streams.tls import TLSStream
 
-from ._addresses import Doorman, Endpoint
-from ._answers import answered
-from ._network_spelling import METHOD, REFUSED_METHODS, read_url
-from ._policy import NetworkPolicy
-from .errors import (
+from .._answers import answered
+from .._network.addresses import Doorman, Endpoint
+from .._network.spelling import METHOD, REFUSED_METHODS, read_url
+from .._policy import NetworkPolicy
+from ..errors import (
     Disconnected,
     LimitReached,
     Malformed,

@@ -35,11 +35,12 @@ from airswasm.runtime.wasi import (
 )
 from airswasm.security import Guard
 
-from ._filesystem import folder_for
-from ._folder import Folder, Held, kind_of, parts_of, pread_all
-from ._policy import OslPolicy
-from ._wasi_files.codes import Refused, coded, coded_now, on_disk
-from ._wasi_files.open_files import (
+from .._files.filesystem import folder_for
+from .._files.folder import Folder, Held, kind_of, parts_of, pread_all
+from .._policy import OslPolicy
+from ..errors import Malformed
+from .codes import Refused, coded, coded_now, on_disk
+from .open_files import (
     Descriptor,
     DirectoryEntries,
     FileInput,
@@ -49,8 +50,7 @@ from ._wasi_files.open_files import (
     using,
     write_at,
 )
-from ._wasi_files.statuses import TYPES, set_file_times, stat_record
-from .errors import Malformed
+from .statuses import TYPES, set_file_times, stat_record
 
 T = TypeVar("T")
 

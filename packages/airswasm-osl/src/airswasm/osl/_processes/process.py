@@ -3,7 +3,7 @@
 The program is a granted absolute path; its arguments are a list and stay one. A denial of the file
 that its links lead to holds too; a copy under another name is another program. It gets only the
 environment that the host's policy lists, only its three pipes as descriptors, a session and limits
-of its own (`_launcher`), and its component's folder as working directory. When it ends, its time
+of its own (`launcher`), and its component's folder as working directory. When it ends, its time
 runs out, or its call is cancelled, the host kills its whole process group. A program that starts
 another session on purpose can outlive that: grant programs accordingly, they are not sandboxed.
 """
@@ -31,18 +31,18 @@ from airswasm.security import Guard
 from anyio import to_thread
 from anyio.abc import ByteReceiveStream, Process
 
-from ._answers import answered
-from ._filesystem import folder_for
-from ._policy import OslPolicy
-from ._spelling import command_line
-from .errors import AccessDenied, LimitReached, Malformed, NotFound, OperationFailed, TimedOut
+from .._answers import answered
+from .._files.filesystem import folder_for
+from .._policy import OslPolicy
+from .._spelling import command_line
+from ..errors import AccessDenied, LimitReached, Malformed, NotFound, OperationFailed, TimedOut
 
 CAPABILITY = "process:spawn"
 ARGUMENTS_BYTES = 128 * 1024
 _PROCESS_BYTES = 32 * 1024
 _PIPES = 4
 """Three pipes, and what tells of the end."""
-_LAUNCHER = str(Path(__file__).with_name("_launcher.py"))
+_LAUNCHER = str(Path(__file__).with_name("launcher.py"))
 
 
 @dataclass(frozen=True, slots=True)

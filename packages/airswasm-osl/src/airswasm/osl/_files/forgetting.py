@@ -12,9 +12,8 @@ import anyio.to_thread
 from airswasm.lifecycle import Home
 from airswasm.runtime import Services
 
-from ._folder import PARTIAL_PREFIX
-from ._policy import OslPolicy, folders_below
-from ._provider import files_of
+from .._policy import OslPolicy, files_of, folders_below
+from .folder import PARTIAL_PREFIX
 
 __all__ = ("KEPT_FOLDER", "forget", "remove_folder")
 

@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable
 import anyio
 from airswasm.runtime import Caller, Holding, HostFunction, HostInterface, HostResource
 
-from ._addresses import Doorman, Endpoint, connect
-from ._answers import answered
-from ._policy import NetworkPolicy
-from .errors import AccessDenied, Disconnected, LimitReached, TimedOut
+from .._answers import answered
+from .._policy import NetworkPolicy
+from ..errors import AccessDenied, Disconnected, LimitReached, TimedOut
+from .addresses import Doorman, Endpoint, connect
 
 CAPABILITY = "tcp:connect"
 CONNECTION_BYTES = 2_048

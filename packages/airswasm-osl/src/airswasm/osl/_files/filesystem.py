@@ -13,11 +13,11 @@ from airswasm.runtime import Caller, Effect, HostInterface
 from airswasm.security import InvalidResource
 from anyio import to_thread
 
-from ._answers import answered, check_room
-from ._folder import Folder
-from ._policy import OslPolicy
-from ._spelling import read_path
-from .errors import Malformed
+from .._answers import answered, check_room
+from .._policy import OslPolicy
+from .._spelling import read_path
+from ..errors import Malformed
+from .folder import Folder
 
 READ_AT_MOST_BYTES = 8 * 1024 * 1024
 _ENTRY_BYTES = 12  # of a `directory-entry` in the guest's memory, without its name

@@ -11,10 +11,10 @@ import socket
 import anyio
 from airswasm.runtime import Caller, HostInterface
 
-from ._addresses import Doorman, Endpoint, connect
-from ._answers import answered, check_room
-from ._policy import NetworkPolicy
-from .errors import Disconnected, LimitReached, TimedOut
+from .._answers import answered, check_room
+from .._policy import NetworkPolicy
+from ..errors import Disconnected, LimitReached, TimedOut
+from .addresses import Doorman, Endpoint, connect
 
 CAPABILITY = "udp:send"
 DATAGRAM_BYTES = 65_507

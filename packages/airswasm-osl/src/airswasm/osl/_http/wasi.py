@@ -22,9 +22,8 @@ from airswasm.runtime.wasi import (
 )
 from airswasm.security import Guard
 
-from ._http import CAPABILITY, HttpClient, Request, Response
-from ._policy import NetworkPolicy
-from .errors import (
+from .._policy import NetworkPolicy
+from ..errors import (
     AccessDenied,
     Disconnected,
     LimitReached,
@@ -33,6 +32,7 @@ from .errors import (
     OslError,
     TimedOut,
 )
+from .http import CAPABILITY, HttpClient, Request, Response
 
 _CODES: dict[type[OslError], Case] = {
     AccessDenied: Case("HTTP-request-denied"),
