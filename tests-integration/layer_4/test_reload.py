@@ -23,11 +23,11 @@ from airswasm.messaging import (
 from airswasm.monitoring import Monitor
 from airswasm.osl._files.filesystem import Filesystem
 from airswasm.osl._http.http import HttpClient
-from airswasm.osl._processes.process import Processes
+from airswasm.osl._http.wasi import WasiHttp
 from airswasm.osl._network.tcp import Tcp
 from airswasm.osl._network.udp import Udp
+from airswasm.osl._processes.process import Processes
 from airswasm.osl._wasi_files.filesystem import WasiFilesystem
-from airswasm.osl._http.wasi import WasiHttp
 from airswasm.runtime import HostMemory
 from airswasm.security import Guard
 from airswasm.storage import StorageQuotas, Store
