@@ -6,16 +6,19 @@ import difflib
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias, cast
+from collections.abc import Iterator, Mapping, Sequence
+from types import FunctionType
+from typing import Any, Protocol, TypeAlias
 
 import typer
-from airswasm.wit import Verb, load_part
+from airswasm.wit import AirswasmError, Verb, load_part
 from typer.core import TyperCommand, TyperGroup
 
 from ._help import program_version, root_help
+from ._session.problem import report
 from ._session.process import EXIT_INTERRUPTED, EXIT_USAGE
 from ._session.session import verb
+from ._session.terminal import Terminal
 from ._verbs import all_verbs, find_verb
 
 __all__ = (
@@ -74,10 +77,14 @@ class _LazyGroup(TyperGroup):
 
 
 def command_of(declared: Verb) -> Command:
-    """Import a verb and return its command, be it a typer application or a function."""
+    """Import a verb and return its command, be it a typer application or a function.
+
+    Raises:
+        BlockPartUnusable: It is neither.
+    """
     part = load_part(declared.command)
     if not isinstance(part, typer.Typer):
-        function = cast("Callable[..., None]", part)
+        function = load_part(declared.command, FunctionType)
         part = typer.Typer(add_completion=False, rich_markup_mode=None)
         part.command()(verb(function))
     command = typer.main.get_command(part)
@@ -138,6 +145,8 @@ def run_app(arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         _complain(error, verb=next(iter(arguments), "-"), as_json="--json" in arguments)
         return EXIT_USAGE
+    except AirswasmError as error:  # a verb of another package that cannot be loaded
+        return report(error, Terminal(as_json="--json" in arguments))
     return outcome if isinstance(outcome, int) else 0
 
 

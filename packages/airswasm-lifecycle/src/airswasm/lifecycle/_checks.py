@@ -21,7 +21,7 @@ from airswasm.security import (
     open_sink,
     verify_statement,
 )
-from airswasm.wit import Blocks, Finding
+from airswasm.wit import BlockPartUnusable, BlockProblem, Blocks, Finding, load_part
 
 from ._home.artifacts import ArtifactStore
 from ._home.configuration import Configuration
@@ -103,15 +103,25 @@ def _count(number: int, noun: str) -> str:
 
 
 def check_blocks(home: Path, *, quick: bool) -> Iterator[Finding]:
-    """Report the installed blocks and their problems."""
+    """Report the installed blocks and their problems, those of their parts too."""
     del home, quick
     found = Blocks.find()
-    for problem in found.problems:
+    problems = [*found.problems, *_unusable_parts(found)]
+    for problem in problems:
         hint = f"update or uninstall {problem.distribution}"
         yield Finding("blocks", "problem", str(problem), hint)
-    if not found.problems:
+    if not problems:
         names = ", ".join(sorted(each.block.name for each in found))
         yield Finding("blocks", "ok", names)
+
+
+def _unusable_parts(blocks: Blocks) -> Iterator[BlockProblem]:
+    for each in blocks:
+        for part, kind in each.block.parts.items():
+            try:
+                load_part(part, kind)
+            except BlockPartUnusable as error:
+                yield BlockProblem(each.distribution, str(error))
 
 
 def check_config(home: Path, *, quick: bool) -> Iterator[Finding]:

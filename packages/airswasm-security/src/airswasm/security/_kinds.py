@@ -11,7 +11,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 from airswasm.wit import Capability, load_part
 
@@ -88,7 +87,7 @@ class Kinds:
         known = self._spellings.get(capability)
         if known is None:
             path = self.kind(capability).spelling
-            known = cast("Spelling", load_part(path)) if path else PLAIN
+            known = load_part(path, Spelling) if path else PLAIN
             self._spellings[capability] = known
         return known
 

@@ -46,6 +46,7 @@ from ._signature import explain_difference, render_function
 from ._tool import ToolLimits
 from .errors import (
     AnnotationError,
+    BlockPartUnusable,
     BlocksInvalid,
     ContractViolation,
     NotAComponent,
@@ -101,6 +102,7 @@ __all__ = (
     "Block",
     "BlockProblem",
     "Blocks",
+    "BlockPartUnusable",
     "BlocksInvalid",
     "Capability",
     "ErrorCode",

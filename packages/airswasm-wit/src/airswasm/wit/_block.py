@@ -21,7 +21,10 @@ import importlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar, cast, get_args, overload
+
+from ._fault import safe_text
+from .errors import BlockPartUnusable
 
 Part: TypeAlias = str | Callable[..., object]
 """A function, or the path of one."""
@@ -39,6 +42,7 @@ __all__ = (
     "load_part",
 )
 
+T = TypeVar("T")
 _PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _CAPABILITY = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*", re.ASCII)
 _NAME = re.compile(r"[a-z][a-z0-9-]*", re.ASCII)
@@ -74,6 +78,8 @@ class Capability:
 
     def __post_init__(self) -> None:
         _check(_CAPABILITY, self.name, "a capability is named domain.verb, such as alarm.set")
+        _check_line("sentence", self.sentence)
+        _check_all("formerly", self.formerly, str)
         _check_path(self.spelling)
         _check_path(self.probe)
 
@@ -98,6 +104,8 @@ class Forbidden:
     patterns: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        _check_line("name", self.name)
+        _check_all("patterns", self.patterns, str)
         form = _CAPABILITY if "." in self.capability else _NAME
         _check(form, self.capability, "write domain.verb, or the domain alone")
 
@@ -130,6 +138,7 @@ class Section:
 
     def __post_init__(self) -> None:
         _check(_NAME, self.name, "a section is named in small letters")
+        _check_line("summary", self.summary)
         _check_path(self.model)
 
     def reason_to_wait(self, key: str) -> str | None:
@@ -163,6 +172,8 @@ class Verb:
 
     def __post_init__(self) -> None:
         _check(_NAME, self.name, "a verb is named in small letters")
+        _check_line("group", self.group)
+        _check_line("summary", self.summary)
         _check_path(self.command)
 
 
@@ -182,6 +193,7 @@ class Metric:
 
     def __post_init__(self) -> None:
         _check(_METRIC, self.name, "a metric is named in small letters, digits and _")
+        _check_line("help", self.help)
         if (self.kind == "counter") != self.name.endswith("_total"):
             raise ValueError(f"{self.name!r}: the names of counters, and no others, end in _total")
 
@@ -205,6 +217,9 @@ class Check:
         _check_path(self.look)
 
 
+FindingState: TypeAlias = Literal["ok", "note", "warning", "problem"]
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that `airswasm doctor` found.
@@ -217,9 +232,14 @@ class Finding:
     """
 
     check: str
-    state: Literal["ok", "note", "warning", "problem"]
+    state: FindingState
     text: str
     hint: str = ""
+
+    def __post_init__(self) -> None:
+        if self.state not in get_args(FindingState):
+            known = ", ".join(get_args(FindingState))
+            raise ValueError(f"{self.state!r}: the state of a finding is one of {known}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +264,7 @@ class Gate:
 
     def __post_init__(self) -> None:
         _check(_NAME, self.name, "a gate is named in small letters")
+        _check_line("summary", self.summary)
         _check_path(self.judge)
 
 
@@ -304,39 +325,98 @@ class Block:
 
     def __post_init__(self) -> None:
         _check(_NAME, self.name, "a block is named in small letters")
-        for path in (
-            self.wit,
-            self.provide,
-            self.observe,
-            self.operations,
-            self.forget,
-            self.snapshots,
-            self.decide,
-        ):
+        _check_line("summary", self.summary)
+        _check_all("interfaces", self.interfaces, str)
+        _check_all("capabilities", self.capabilities, Capability)
+        _check_all("forbidden", self.forbidden, Forbidden)
+        _check_all("sections", self.sections, Section)
+        _check_all("errors", self.errors, str)
+        _check_all("metrics", self.metrics, Metric)
+        _check_all("checks", self.checks, Check)
+        _check_all("verbs", self.verbs, Verb)
+        _check_all("gates", self.gates, Gate)
+        for path in (self.wit, self.operations, *self._functions):
             _check_path(path)
 
+    @property
+    def _functions(self) -> tuple[Part, ...]:
+        return (self.provide, self.observe, self.forget, self.snapshots, self.decide)
 
-def load_part(path: Part) -> object:
+    @property
+    def parts(self) -> Mapping[Part, type]:
+        """All parts that it declares, each with the class that `load_part` needs at least."""
+        called = (
+            *self._functions,
+            *(each.model for each in self.sections),
+            *(each.command for each in self.verbs),
+            *(each.look for each in self.checks),
+            *(each.judge for each in self.gates),
+            *(each.probe for each in self.capabilities),
+        )
+        others = (self.operations, *(each.spelling for each in self.capabilities))
+        function = cast("type", Callable)
+        kinds = dict.fromkeys(others, object) | dict.fromkeys(called, function)
+        return {part: kind for part, kind in kinds.items() if part}
+
+
+@overload
+def load_part(path: Part) -> object: ...
+
+
+@overload
+def load_part(path: Part, kind: type[T]) -> T: ...
+
+
+def load_part(path: Part, kind: type[object] = object) -> object:
     """Import what a path such as `acme.alarm:provide` names; return a function as it is.
 
+    Args:
+        path: The path, or the function itself.
+        kind: The class that it must be an instance of.
+
     Raises:
-        ImportError: The module cannot be imported.
-        AttributeError: It has no such name.
+        BlockPartUnusable: The module cannot be imported, has no such name, or it is another thing.
     """
-    if not isinstance(path, str):
-        return path
-    module, _, name = path.partition(":")
-    found: object = importlib.import_module(module)
-    for part in name.split("."):
-        found = getattr(found, part)
+    found: object = path
+    if isinstance(path, str):
+        module, _, name = path.partition(":")
+        try:
+            found = importlib.import_module(module)
+            for part in name.split("."):
+                found = getattr(found, part)
+        except (Exception, SystemExit) as error:  # the code of any package that is installed
+            reason = f"{type(error).__name__}: {safe_text(error)}"
+            raise BlockPartUnusable(path, reason) from error
+    if not isinstance(found, kind):
+        reason = f"expected {kind.__name__}, found {type(found).__name__}"
+        raise BlockPartUnusable(str(path), reason)
     return found
 
 
 def _check_path(path: Part) -> None:
-    if isinstance(path, str) and path:
+    if not isinstance(path, str):
+        if not callable(path):
+            raise ValueError(f"{path!r}: a part is a function or its path")
+    elif path:
         _check(_PATH, path, "a part is named package.module:name")
 
 
-def _check(form: re.Pattern[str], text: str, rule: str) -> None:
-    if form.fullmatch(text) is None:
+def _check_line(name: str, text: object) -> None:
+    if not isinstance(text, str) or not text.isprintable():
+        raise ValueError(f"{text!r}: {name} must be one line of printable text")
+
+
+def _check_all(name: str, values: object, kind: type) -> None:
+    """Check a field of several things, because declarations are written without a type checker."""
+    if not isinstance(values, tuple):
+        raise ValueError(
+            f"{values!r}: {name} must be a tuple of {kind.__name__}; is a comma missing?"
+        )
+    for each in cast("tuple[object, ...]", values):
+        if not isinstance(each, kind):
+            raise ValueError(f"{each!r}: {name} must have {kind.__name__} only")
+
+
+def _check(form: re.Pattern[str], text: object, rule: str) -> None:
+    if not isinstance(text, str) or form.fullmatch(text) is None:
         raise ValueError(f"{text!r}: {rule}")

@@ -8,6 +8,7 @@ WitError
 ├── WitTooComplex            reading would take more than the limits allow
 ├── ContractViolation        a component does not fit the contract; all problems
 ├── BlocksInvalid            installed blocks cannot be used together; all problems
+├── BlockPartUnusable        a part of a block cannot be imported, or is not what it must be
 ├── ScratchUnusable          the folder for temporary files cannot be written
 ├── WasmToolsMissing         the wasm-tools executable is not there
 └── WasmToolsFailed          wasm-tools failed on an input
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = (
     "AnnotationError",
+    "BlockPartUnusable",
     "BlocksInvalid",
     "ContractViolation",
     "NotAComponent",
@@ -204,6 +206,27 @@ class BlocksInvalid(WitError):
     def __init__(self, problems: Sequence[BlockProblem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class BlockPartUnusable(WitError):
+    """A part that an installed block declares cannot be used.
+
+    Attributes:
+        path: Its path in the declaration, such as `acme.alarm:provide`.
+        reason: What is wrong with it.
+    """
+
+    explanation = ErrorCode(
+        "E0110",
+        "a part of a block cannot be used",
+        "A package that extends airswasm declares a function, a model or a command which cannot "
+        "be imported, or which is not what its place needs.",
+        "update or uninstall the package that the path begins with; `airswasm doctor` names it",
+    )
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path} cannot be used: {reason}")
 
 
 class ScratchUnusable(WitError):

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ._component_types import c_types_header
-from ._contract import PARSED, c_header_folder, rust_crate_folder, wit_folder
+from ._contract import PARSED, c_header_folder, contract, rust_crate_folder, wit_folder
 from ._reading import describe_wit
 from .errors import WitError
 
@@ -44,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m airswasm.wit.update", description=__doc__)
     parser.parse_args(arguments)
     try:
+        PARSED.write_text(parsed_contract(), "utf-8")
+        contract.cache_clear()  # the header is made of what was written just now
         written = generated_files()
     except WitError as error:
         print(error, file=sys.stderr)

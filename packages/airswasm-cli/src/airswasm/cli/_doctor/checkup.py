@@ -7,7 +7,14 @@ from collections.abc import AsyncIterable, Callable, Iterable
 from pathlib import Path
 from typing import cast
 
-from airswasm.wit import Blocks, Finding, load_part
+from airswasm.wit import (
+    AirswasmError,
+    BlockPartUnusable,
+    Blocks,
+    Finding,
+    load_part,
+    safe_text,
+)
 
 from .._session.problem import problem_of
 
@@ -28,11 +35,18 @@ async def run_checks(
     for check in (check for each in blocks or Blocks.find() for check in each.block.checks):
         try:
             await _run(check.look, home, quick, findings)
-        except Exception as error:  # the code of any package
-            problem = problem_of(error)
+        except (Exception, SystemExit) as error:  # the code of any package
+            problem = problem_of(_as_part(error, check.look))
             text = f"[{problem.code}] {problem.message}"
             findings.append(Finding(check.name, "problem", text, problem.hint))
     return findings
+
+
+def _as_part(error: BaseException, path: str) -> BaseException:
+    """Return the error of a check; where it is a mistake in the check, one that names the part."""
+    if isinstance(error, AirswasmError | OSError):
+        return error
+    return BlockPartUnusable(path, f"{type(error).__name__}: {safe_text(error)}")
 
 
 async def _run(path: str, home: Path, quick: bool, findings: list[Finding]) -> None:
@@ -41,8 +55,15 @@ async def _run(path: str, home: Path, quick: bool, findings: list[Finding]) -> N
     if inspect.isawaitable(found):
         found = await found
     if isinstance(found, AsyncIterable):
-        async for each in cast("AsyncIterable[Finding]", found):
-            findings.append(each)
+        async for each in cast("AsyncIterable[object]", found):
+            findings.append(_finding(each, path))
+    elif isinstance(found, Iterable):
+        findings.extend(_finding(each, path) for each in cast("Iterable[object]", found))
     else:
-        for each in cast("Iterable[Finding]", found):
-            findings.append(each)
+        _finding(found, path)
+
+
+def _finding(found: object, path: str) -> Finding:
+    if isinstance(found, Finding):
+        return found
+    raise BlockPartUnusable(path, f"expected a Finding, found {type(found).__name__}")

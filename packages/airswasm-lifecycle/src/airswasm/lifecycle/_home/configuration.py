@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar, cast
 
-from airswasm.wit import Section, load_part, safe_text
+from airswasm.wit import BlockPartUnusable, Section, load_part, safe_text
 
 from .._toml.documents import NotToml, parse_toml, read_toml_text
 from .._toml.explaining import MOST_FINDINGS, did_you_mean, explain, locate
@@ -303,7 +303,20 @@ def _placed(problem: ManifestProblem, variables: Mapping[str, str]) -> ManifestP
 
 
 def _model(section: Section) -> type[object]:
-    return cast("type[object]", load_part(section.model))  # the declaration's word for it
+    """Return a section's model.
+
+    Raises:
+        BlockPartUnusable: It is no dataclass that can be made of its defaults.
+    """
+    model = load_part(section.model, type)
+    if not dataclasses.is_dataclass(model):
+        raise BlockPartUnusable(section.model, f"the model of [{section.name}] is no dataclass")
+    try:
+        model()
+    except Exception as error:  # the code of any package
+        reason = f"its defaults are no setting: {type(error).__name__}: {safe_text(error)}"
+        raise BlockPartUnusable(section.model, reason) from error
+    return model
 
 
 def _table_of(

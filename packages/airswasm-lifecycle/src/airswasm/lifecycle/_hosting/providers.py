@@ -16,6 +16,7 @@ from typing import Protocol, cast, runtime_checkable
 from airswasm.runtime import WASI_INTERFACES, HostInterface, HostInterfaceProvider, Services
 from airswasm.security import Guard
 from airswasm.wit import (
+    BlockPartUnusable,
     Blocks,
     Contract,
     InstalledBlock,
@@ -119,6 +120,10 @@ def blaming(each: InstalledBlock, part: Part) -> Generator[None]:
         yield
     except LifecycleError:
         raise
+    except BlockPartUnusable as error:
+        raise ProviderFailed(
+            each.block.name, error.path, each.distribution, error.reason
+        ) from error
     except Exception as error:  # the code of any package
         reason = f"{type(error).__name__}: {safe_text(error)}"
         raise ProviderFailed(each.block.name, _shown(part), each.distribution, reason) from error
