@@ -180,10 +180,14 @@ def of_messaging(system: System, key: str) -> object:
 def of_audit(system: System, key: str) -> object:
     inside: Any = system
     log, lines, auditing = inside._audit, inside._guard._lines, inside._auditing
+    effects = inside._effects
     return {
         "allowed_lines": lines._allowed,
         "burst": lines._burst,
         "lines_per_second": lines._per_second,
+        "effects": effects._chosen,
+        "effects_burst": effects._burst,
+        "effects_per_second": effects._per_second,
         "file_bytes": log._max_bytes,
         "files": log._retiring.keep_files or 0,
         "head_lines": auditing._memories[0]._lines,

@@ -48,8 +48,9 @@ def as_event(said: AuditEvent | Decision) -> AuditEvent:
     if isinstance(said, AuditEvent):
         return said
     outcome = "allow" if said.is_allowed else "deny"
+    detail = {} if said.is_allowed else {"layer": said.layer}
     return AuditEvent(
-        "decision", said.component, outcome, said.capability, said.resource, said.reason
+        "decision", said.component, outcome, said.capability, said.resource, said.reason, detail
     )
 
 

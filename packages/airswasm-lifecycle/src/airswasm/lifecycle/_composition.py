@@ -56,6 +56,7 @@ from airswasm.security import (
     AuditLog,
     AuditSettings,
     AuditSink,
+    EffectLines,
     ForbiddenLayer,
     Grants,
     Guard,
@@ -276,6 +277,14 @@ class OpenHome:
             meters=self._meters,
             line_burst=settings.burst,
             lines_per_second=settings.lines_per_second,
+        )
+        self._effects = EffectLines(
+            self._audit,
+            self._guard.line_of,
+            written=settings.effects,
+            reads=(each.annotation for each in self.kinds if each.only_reads),
+            burst=settings.effects_burst,
+            per_second=settings.effects_per_second,
         )
         self._guard.add_layer(self._forbid(security), first=True)
         roles = roles_layer(self.configuration, self.home, self.blocks, self.kinds)
@@ -558,7 +567,7 @@ class OpenHome:
             self._follow_settings(group)
             group.start_soon(self._rest_idle)
             group.start_soon(self._recordings.run)
-            group.start_soon(self._note_denials)
+            group.start_soon(self._note_unwritten)
             tenants = HostTenants(
                 self._hosting, self._actors, self._guard, self.logs, self._audit, self._meters
             )
@@ -599,14 +608,16 @@ class OpenHome:
         config = self.configuration.get(EngineSettings).config(self.home.cache_folder)
         return replace(config, host=self.configuration.get(HostSettings))
 
-    async def _note_denials(self) -> None:
-        """Write the number of the denials that no line of their own tells of."""
+    async def _note_unwritten(self) -> None:
+        """Write the number of the decisions and effects that no line of their own tells of."""
         try:
             while True:
                 await anyio.sleep(_REST)
                 self._guard.note_unwritten()
+                self._effects.note()
         finally:
             self._guard.note_unwritten()
+            self._effects.note()
 
     async def _rest_idle(self) -> None:
         """Free the stacks of idle components, which most components are most of the time."""
@@ -626,6 +637,7 @@ class OpenHome:
         add(AuditLog, self._audit)
         add(AuditSink, self._audit)  # type: ignore[type-abstract]  # only a key
         add(Guard, self._guard)
+        add(EffectLines, self._effects)
         add(Kinds, self.kinds)
         add(Contract, self.blocks.contract)
         add(Blocks, self.blocks)

@@ -161,7 +161,8 @@ class OslPolicy:
             if other == real or other in real.parents or real in other.parents:
                 raise AccessDenied(
                     f"{folder} cannot be the folder of {component}: the forbidden list has "
-                    f"{forbidden}, and one contains the other"
+                    f"{forbidden}, and one contains the other",
+                    "host",
                 )
         return folder
 

@@ -14,6 +14,7 @@ from typing import Protocol
 from airswasm.runtime import HostInterface, LiveSettings, Services
 from airswasm.security import Guard
 
+from ._effects import effects_of
 from ._files.filesystem import Filesystem
 from ._http.http import Http, HttpClient
 from ._http.wasi import WasiHttp
@@ -36,12 +37,12 @@ def provide(services: Services) -> Iterable[HostInterface]:
         ServiceMissing: One of them is missing.
     """
     guard = services.get(Guard)
-    policy = policy_of(services)
+    policy, effects = policy_of(services), effects_of(services)
     doorman = Doorman(guard, policy.network.internal_networks)
-    client = HttpClient(doorman, policy.network)
-    files, programs = Filesystem(policy), Processes(policy, guard)
-    wasi_files = WasiFilesystem(guard, policy)
-    tcp, udp = Tcp(doorman, policy.network), Udp(doorman, policy.network)
+    client = HttpClient(doorman, policy.network, effects=effects)
+    files, programs = Filesystem(policy, effects), Processes(policy, guard, effects)
+    wasi_files = WasiFilesystem(guard, policy, effects)
+    tcp, udp = (kind(doorman, policy.network, effects) for kind in (Tcp, Udp))
     http, wasi_http = Http(client, policy.network), WasiHttp(guard, client, policy.network)
     if services.has(LiveSettings) and not services.has(OslPolicy):
         live = services.get(LiveSettings)

@@ -38,7 +38,12 @@ class OslError(AirswasmError):
 
 
 class AccessDenied(OslError):
-    """The component lacks the capability, or the host's policy forbids it."""
+    """The component lacks the capability, or the host's policy forbids it.
+
+    Attributes:
+        layer: The layer that refused: one of the guard's, `host` for a rule of this block that no
+            grant changes, `system` for the operating system.
+    """
 
     explanation = ErrorCode(
         "E0801",
@@ -49,6 +54,10 @@ class AccessDenied(OslError):
     )
 
     case_name = "denied"
+
+    def __init__(self, text: str = "", layer: str = "system") -> None:
+        self.layer = layer
+        super().__init__(text)
 
 
 class NotFound(OslError):

@@ -16,6 +16,7 @@ from ._block import BLOCK
 from ._capabilities import CAPABILITIES_INTERFACE, capabilities_interface, provide
 from ._decision import Decision
 from ._decision_lines import AllowedLines, DecisionLines
+from ._effect_lines import EffectLines, EffectRecord, WrittenEffects
 from ._envelope import MAXIMUM_SEQUENCE, cosign, cosign_file
 from ._forbidden import ForbiddenLayer
 from ._grant_record import ALL_PATTERNS, Decider, GrantEntry, GrantOrigin, GrantRecord, GrantVerdict
@@ -168,6 +169,9 @@ __all__ = (
     "GrantRecord",
     "GrantVerdict",
     "DecisionLines",
+    "EffectLines",
+    "EffectRecord",
+    "WrittenEffects",
     "audit_head",
     "explain_missing",
     "follow_audit",

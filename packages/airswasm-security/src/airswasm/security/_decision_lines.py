@@ -25,6 +25,7 @@ from airswasm.runtime import Meters
 from ._auditing.lines import AuditEvent, AuditSink, Outcome
 from ._auditing.log import AuditLog
 from ._block import UNWRITTEN
+from ._budget import LineBudget
 from ._decision import Decision
 from .errors import AuditUnavailable
 
@@ -37,6 +38,8 @@ _COUNTED_SECONDS = 10.0
 _REPEATS = 64
 _REPEATED_CHARS = 256
 """A resource of more characters is not kept to be compared."""
+_NUMBERS = 64
+"""The lines of one component whose numbers are known."""
 
 
 class DecisionLines:
@@ -72,6 +75,7 @@ class DecisionLines:
         self._meters = meters
         self._burst, self._per_second = burst, per_second
         self._written: dict[str, _Written] = {}
+        self._numbers: dict[str, dict[tuple[str, str], int]] = {}
 
     def write_by(self, allowed: AllowedLines, *, burst: int, per_second: float) -> None:
         """Write by other rules from now on; each component has its new budget at once."""
@@ -79,7 +83,7 @@ class DecisionLines:
         self._allowed, self._burst, self._per_second = allowed, burst, per_second
         now = self._clock()
         for written in self._written.values():
-            written.denied, written.allowed = (_Budget(now, burst, per_second) for _ in range(2))
+            written.denied, written.allowed = (LineBudget(now, burst, per_second) for _ in range(2))
 
     def write(self, decision: Decision) -> Decision:
         """Write a decision, or count it; return it, or a denial when it could not be written."""
@@ -90,7 +94,7 @@ class DecisionLines:
         now = self._clock()
         written = self._written.get(decision.component)
         if written is None:
-            denied, allowed = (_Budget(now, self._burst, self._per_second) for _ in range(2))
+            denied, allowed = (LineBudget(now, self._burst, self._per_second) for _ in range(2))
             written = self._written[decision.component] = _Written(denied, allowed, now)
         elif now - written.noted_at >= _COUNTED_SECONDS:
             self._note(decision.component)
@@ -103,6 +107,14 @@ class DecisionLines:
         if self._audit is not None:
             with suppress(AuditUnavailable):
                 self._audit.record(event)
+
+    def line_of(self, component: str, capability: str, resource: str) -> int:
+        """Return the number of the newest line that allowed a call; 0 if it is not known.
+
+        The resource is in its canonical form. Not known are calls that have no line of their own,
+        lines that waited for others, and all but the newest of a component.
+        """
+        return self._numbers.get(component, {}).get((capability, resource), 0)
 
     def unwritten(self, component: str) -> int:
         """Return how many denials of a component have no line of their own."""
@@ -118,6 +130,7 @@ class DecisionLines:
         """Write the counts of a component, and forget it."""
         self._note(component)
         self._written.pop(component, None)
+        self._numbers.pop(component, None)
 
     def _write_allowed(self, decision: Decision, written: _Written, now: float) -> Decision:
         if written.allowed.admits(now):
@@ -146,7 +159,8 @@ class DecisionLines:
         unwritten, written.unwritten = written.unwritten, 0
         event = None
         if unwritten:
-            event = replace(_event(decision), detail={"unwritten": str(unwritten)})
+            event = _event(decision)
+            event = replace(event, detail={**event.detail, "unwritten": str(unwritten)})
         recorded = self._recorded(decision, event)
         if recorded is not decision:
             written.unwritten += unwritten
@@ -190,45 +204,35 @@ class DecisionLines:
         try:
             if event is not None or self._log is None:
                 self._audit.record(event or _event(decision))
-            elif not decision.is_allowed or decision.capability in self._reads:
+            elif not decision.is_allowed:
                 self._log.record_soon(decision)
+            elif decision.capability in self._reads:
+                self._number(decision, self._log.record_soon(decision))
             else:
-                self._log.record(decision)
+                self._number(decision, self._log.record_numbered(decision))
         except AuditUnavailable as error:
             return decision.refused(str(error))
         return decision
+
+    def _number(self, decision: Decision, line: int) -> None:
+        numbers = self._numbers.setdefault(decision.component, {})
+        if len(numbers) >= _NUMBERS:
+            del numbers[next(iter(numbers))]
+        if len(decision.resource) <= _REPEATED_CHARS:
+            numbers[decision.capability, decision.resource] = line
 
 
 @dataclass(slots=True)
 class _Written:
     """The budgets of one component, and what was not written one by one."""
 
-    denied: _Budget
-    allowed: _Budget
+    denied: LineBudget
+    allowed: LineBudget
     noted_at: float
     repeats: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     patterns: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     unwritten: int = 0
     unwritten_in_all: int = 0
-
-
-class _Budget:
-    """A token bucket for lines."""
-
-    __slots__ = ("_at", "_burst", "_per_second", "_tokens")
-
-    def __init__(self, now: float, burst: int, per_second: float) -> None:
-        self._at, self._tokens = now, float(burst)
-        self._burst, self._per_second = float(burst), per_second
-
-    def admits(self, now: float) -> bool:
-        """Return whether one more may be written now."""
-        earned = max(0.0, now - self._at) * self._per_second
-        self._at, self._tokens = now, min(self._burst, self._tokens + earned)
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
 
 
 def _event(decision: Decision) -> AuditEvent:
@@ -239,6 +243,7 @@ def _event(decision: Decision) -> AuditEvent:
         decision.capability,
         decision.resource,
         decision.reason,
+        {} if decision.is_allowed else {"layer": decision.layer},
     )
 
 

@@ -47,6 +47,7 @@ from .errors import (
     InvalidResource,
     PermissionDenied,
     UnannotatedFunction,
+    UnknownCapability,
 )
 
 __all__ = ("Guard", "decides_each", "guarded")
@@ -298,6 +299,23 @@ class Guard:
     def unwritten_denials(self, component: str) -> int:
         """Return how many denials of a component have no line of their own in the audit log."""
         return self._lines.unwritten(component)
+
+    def line_of(self, component: str, capability: str, resource: str) -> int:
+        """Return the number of the line in the audit log that allowed a call; 0 if it is not known.
+
+        Args:
+            component: The caller.
+            capability: `domain:verb`.
+            resource: The resource, as the caller gave it.
+        """
+        line = self._lines.line_of(component, capability, resource)
+        if line:
+            return line
+        try:
+            canonical = self._kinds.resource(capability, resource, None).text
+        except (InvalidResource, InvalidPattern, UnknownCapability):
+            return 0
+        return self._lines.line_of(component, capability, canonical)
 
     def note_unwritten(self) -> None:
         """Write how many decisions of each component were only counted since the last call.

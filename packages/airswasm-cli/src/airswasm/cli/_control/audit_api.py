@@ -56,6 +56,10 @@ AUDIT_OPERATIONS = (
                 "Number of lines, the newest ones.", 100,
             ),
             Parameter("follow", "query", Flag(), "Continue until the host stops.", False),
+            Parameter(
+                "line", "query", Number(is_whole=True, most=1e15),
+                "Only the line of this number, and the effects of its decision.", None,
+            ),
             _LOG,
         ),
         scope="read",

@@ -40,6 +40,7 @@ class AuditHost(Protocol):
         until: float | None = None,
         recent: int = _FEW_LINES,
         follow: bool = False,
+        line: int | None = None,
         log: str = "audit",
     ) -> AsyncIterator[Document]:
         """Return lines that match, oldest first; with `follow` without an end."""
@@ -83,12 +84,13 @@ class StoredAudit:
         until: float | None = None,
         recent: int = _FEW_LINES,
         follow: bool = False,
+        line: int | None = None,
         log: str = "audit",
     ) -> AsyncIterator[Document]:
         """See `AuditHost`."""
         from airswasm.security import AuditQuery
 
-        query = AuditQuery(kind, component, capability, outcome, text, since, until)
+        query = AuditQuery(kind, component, capability, outcome, text, since, until, line)
         trail = self._trail(log)
         return _follow(trail, query, recent) if follow else self._found(trail, query, recent)
 

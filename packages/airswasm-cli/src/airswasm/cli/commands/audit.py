@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
@@ -114,12 +114,20 @@ def query(
     lines: Annotated[
         int, typer.Option("--lines", "-n", min=1, max=100_000, help="The newest so many.")
     ] = 100,
+    line: Annotated[
+        int | None,
+        typer.Option("--line", metavar="NUMBER", min=1, help="A line, and what came of it."),
+    ] = None,
     messages: Messages = False,
 ) -> None:
     """Show lines of the audit log, by what they are about and when.
 
+    A line of kind `effect` says what came of an allowed call, and in brackets the
+    line of its decision: --line shows both.
+
     \b
     Example:
+      airswasm audit query --line 4711
       airswasm audit query --outcome deny --since "2 h"
       airswasm audit query --component shop/orders --capability storage.read
       airswasm audit query --kind trust --json
@@ -127,7 +135,7 @@ def query(
     chosen = _chosen(kind, component, capability, outcome, grep, since, until)
 
     async def question(host: HostReader) -> bool:
-        found = await host.audit_lines(**chosen, recent=lines, log=_log(messages))
+        found = await host.audit_lines(**chosen, recent=lines, line=line, log=_log(messages))
         return await _show_all(session, found)
 
     if not _ask(session, question):
@@ -282,7 +290,16 @@ def _show(session: Session, line: Document) -> None:
     about = [str(each) for each in (*places, line["capability"], line["resource"])]
     words = "  ".join(one_line(each) for each in about if each)
     reason = one_line(str(line["reason"]))
+    if line["kind"] == "effect":
+        words += f"  {_amounts(detail)}"
     terminal.line(f"{time}  {mark}  ", f"{words}{f': {reason}' if reason else ''}")
     if terminal.verbosity > 0:
         for key, value in detail.items():
             terminal.line("    ", f"{one_line(key)} = {one_line(text(value))}")
+
+
+def _amounts(detail: Mapping[str, object]) -> str:
+    """Return what an effect moved and took, and the line of its decision."""
+    moved = [f"{text(detail[way])} bytes {way}" for way in ("in", "out") if way in detail]
+    amounts = ", ".join([*moved, f"{text(detail.get('seconds'))} s"])
+    return f"{amounts} [{text(detail['decision'])}]" if "decision" in detail else amounts

@@ -25,6 +25,7 @@ from airswasm.runtime import HostMemory, HostSettings, LiveSettings, Services
 from airswasm.security import (
     AclSettings,
     AuditSettings,
+    EffectLines,
     ForbiddenLayer,
     Grants,
     Guard,
@@ -161,6 +162,11 @@ class Following:
     def _take_audit(self, settings: AuditSettings) -> None:
         self.services.get(Guard).write_lines(
             settings.allowed_lines, burst=settings.burst, per_second=settings.lines_per_second
+        )
+        self.services.get(EffectLines).write_by(
+            settings.effects,
+            burst=settings.effects_burst,
+            per_second=settings.effects_per_second,
         )
 
     def _prepare_security(self, settings: SecuritySettings) -> Callable[[], None]:

@@ -14,12 +14,15 @@ from airswasm.security import InvalidResource
 from anyio import to_thread
 
 from .._answers import answered, check_room
+from .._effects import Effects, RunningEffect
 from .._policy import OslPolicy
 from .._spelling import read_path
 from ..errors import Malformed
 from .folder import Folder
 
 READ_AT_MOST_BYTES = 8 * 1024 * 1024
+_READ, _WRITE = "filesystem:read", "filesystem:write"
+_DELETE, _LIST = "filesystem:delete", "filesystem:list"
 _ENTRY_BYTES = 12  # of a `directory-entry` in the guest's memory, without its name
 
 
@@ -58,8 +61,9 @@ def canonical_path(path: str) -> str:
 class Filesystem:
     """The functions of the interface, for all components of one host."""
 
-    def __init__(self, policy: OslPolicy) -> None:
+    def __init__(self, policy: OslPolicy, effects: Effects | None = None) -> None:
         self.policy = policy
+        self._effects = effects or Effects()
 
     def interface(self) -> HostInterface:
         """Return the interface for guests; a guard belongs in front of it."""
@@ -82,27 +86,36 @@ class Filesystem:
         """Return at most `max_bytes`, and no more than the guest has room for."""
         folder, path = self._at(caller, path)
         at_most_bytes = min(max_bytes, READ_AT_MOST_BYTES, caller.message_bytes)
-        return await to_thread.run_sync(folder.read, path, min(offset, 2**62), at_most_bytes)
+        with self._effect(caller, _READ, path) as effect:
+            content = await to_thread.run_sync(folder.read, path, min(offset, 2**62), at_most_bytes)
+            effect.received(len(content))
+        return content
 
     async def write(self, caller: Caller, path: str, content: bytes) -> None:
         """Replace the file."""
         folder, path = self._at(caller, path)
-        await to_thread.run_sync(folder.write, path, content)
+        with self._effect(caller, _WRITE, path) as effect:
+            await to_thread.run_sync(folder.write, path, content)
+            effect.sent(len(content))
 
     async def append(self, caller: Caller, path: str, content: bytes) -> None:
         """Append to the file."""
         folder, path = self._at(caller, path)
-        await to_thread.run_sync(folder.append, path, content)
+        with self._effect(caller, _WRITE, path, "append") as effect:
+            await to_thread.run_sync(folder.append, path, content)
+            effect.sent(len(content))
 
     async def remove(self, caller: Caller, path: str) -> None:
         """Remove the file or empty directory."""
         folder, path = self._at(caller, path)
-        await to_thread.run_sync(folder.remove, path)
+        with self._effect(caller, _DELETE, path):
+            await to_thread.run_sync(folder.remove, path)
 
     async def create_directory(self, caller: Caller, path: str) -> None:
         """Create the directory."""
         folder, path = self._at(caller, path)
-        await to_thread.run_sync(folder.create_directory, path)
+        with self._effect(caller, _WRITE, path, "create-directory"):
+            await to_thread.run_sync(folder.create_directory, path)
 
     async def list_directory(self, caller: Caller, path: str) -> object:
         """Return its entries, by name.
@@ -111,7 +124,8 @@ class Filesystem:
             LimitReached: The guest has no room for their names.
         """
         folder, path = self._at(caller, path)
-        entries = await to_thread.run_sync(folder.list_directory, path)
+        with self._effect(caller, _LIST, path):
+            entries = await to_thread.run_sync(folder.list_directory, path)
         size_bytes = sum(_ENTRY_BYTES + len(entry.name.encode()) for entry in entries)
         check_room(caller, size_bytes, f"the list of {len(entries):,} entries of {path}")
         return entries
@@ -119,12 +133,16 @@ class Filesystem:
     async def stat(self, caller: Caller, path: str) -> object:
         """Return its metadata."""
         folder, path = self._at(caller, path)
-        info = await to_thread.run_sync(folder.stat, path)
+        with self._effect(caller, _READ, path, "stat"):
+            info = await to_thread.run_sync(folder.stat, path)
         return {
             "kind": info.kind,
             "size_bytes": info.size_bytes,
             "modified_ns": info.modified_ns,
         }
+
+    def _effect(self, caller: Caller, capability: str, path: str, act: str = "") -> RunningEffect:
+        return self._effects.begin(caller.name, capability, path, act)
 
     def _at(self, caller: Caller, path: str) -> tuple[Folder, str]:
         return folder_for(caller, self.policy), canonical_path(path)

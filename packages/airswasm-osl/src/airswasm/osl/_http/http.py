@@ -34,6 +34,7 @@ from airswasm.security.addresses import Address
 from anyio.streams.tls import TLSStream
 
 from .._answers import answered
+from .._effects import Effects
 from .._network.addresses import Doorman, Endpoint
 from .._network.spelling import METHOD, REFUSED_METHODS, read_url
 from .._policy import NetworkPolicy
@@ -152,14 +153,20 @@ class HttpClient:
         doorman: Resolves and checks addresses.
         policy: Limits on time and size.
         tls: The TLS context; by default one with the system's certificates.
+        effects: The record of each request.
     """
 
     def __init__(
-        self, doorman: Doorman, policy: NetworkPolicy, tls: ssl.SSLContext | None = None
+        self,
+        doorman: Doorman,
+        policy: NetworkPolicy,
+        tls: ssl.SSLContext | None = None,
+        effects: Effects | None = None,
     ) -> None:
         self._doorman = doorman
         self.policy = policy
         self._tls = tls
+        self._effects = effects or Effects()
 
     async def exchange(
         self,
@@ -182,6 +189,20 @@ class HttpClient:
         Raises:
             OslError: See `errors`.
         """
+        with self._effects.begin(component, CAPABILITY, request.resource) as effect:
+            response = await self._exchange(component, request, seconds, account, most_bytes)
+            effect.sent(len(request.body))
+            effect.received(len(response.body))
+        return response
+
+    async def _exchange(
+        self,
+        component: str,
+        request: Request,
+        seconds: float,
+        account: Account | None,
+        most_bytes: int,
+    ) -> Response:
         try:
             holding = account.hold(_EXCHANGE_BYTES, descriptors=1) if account is not None else None
         except AccountExceeded as error:

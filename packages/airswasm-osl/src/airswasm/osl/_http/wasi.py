@@ -99,7 +99,7 @@ class WasiHttp:
         decision = self._guard.check(caller.name, CAPABILITY, checked.resource)
         if not decision.is_allowed:
             caller.wasi.stderr.write(f"{decision.text}\n".encode())
-            raise AccessDenied(decision.text)
+            raise AccessDenied(decision.text, decision.layer)
         return url, checked.resource
 
     async def _exchange(

@@ -143,7 +143,7 @@ class Doorman:
         """
         decision = self._guard.decide(component, capability, resource)
         if not decision.is_allowed:
-            raise AccessDenied(decision.text)
+            raise AccessDenied(decision.text, decision.layer)
         is_named = named_hosts(decision.reason) == endpoint.host
         addresses = await self._looked_up(endpoint)
         for address in addresses:
@@ -169,7 +169,7 @@ class Doorman:
     def _check_denials(self, component: str, capability: str, resource: str) -> None:
         denied = self._guard.forbids(component, capability, resource)
         if denied is not None:
-            raise AccessDenied(denied.text)
+            raise AccessDenied(denied.text, denied.layer)
 
     async def _looked_up(self, endpoint: Endpoint) -> Sequence[Address]:
         literal = endpoint.address
@@ -196,7 +196,8 @@ class Doorman:
             return
         raise AccessDenied(
             f"{endpoint}: {address} is a {problem} address; a component reaches it only "
-            f"where the grant names the address itself, without a wildcard"
+            f"where the grant names the address itself, without a wildcard",
+            "host",
         )
 
     def _is_internal(self, address: Address) -> bool:

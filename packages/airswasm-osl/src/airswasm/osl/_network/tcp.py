@@ -14,6 +14,7 @@ import anyio
 from airswasm.runtime import Caller, Holding, HostFunction, HostInterface, HostResource
 
 from .._answers import answered
+from .._effects import Effects, RunningEffect
 from .._policy import NetworkPolicy
 from ..errors import AccessDenied, Disconnected, LimitReached, TimedOut
 from .addresses import Doorman, Endpoint, connect
@@ -28,12 +29,17 @@ class Connection:
     """The `connection` resource: one open TCP connection."""
 
     def __init__(
-        self, peer: Endpoint, connected: socket.socket, holding: Holding | None = None
+        self,
+        peer: Endpoint,
+        connected: socket.socket,
+        holding: Holding | None = None,
+        effect: RunningEffect | None = None,
     ) -> None:
         self.peer = peer
         self.on_close: Callable[[], None] | None = None
         self.denial: str | None = None
         self._holding = holding
+        self._effect = effect or Effects().begin("", CAPABILITY, str(peer))
         self._socket = connected
 
     async def receive(self, max_bytes: int) -> bytes:
@@ -45,7 +51,9 @@ class Connection:
         """
         while True:
             try:
-                return self._socket.recv(max_bytes)
+                data = self._socket.recv(max_bytes)
+                self._effect.received(len(data))
+                return data
             except (BlockingIOError, InterruptedError):
                 await self._ready(anyio.wait_readable)
             except OSError as error:
@@ -61,7 +69,9 @@ class Connection:
         view = memoryview(data)
         while view:
             try:
-                view = view[self._socket.send(view) :]
+                sent_bytes = self._socket.send(view)
+                self._effect.sent(sent_bytes)
+                view = view[sent_bytes:]
             except (BlockingIOError, InterruptedError):
                 await self._ready(anyio.wait_writable)
             except OSError as error:
@@ -75,7 +85,7 @@ class Connection:
 
     def _broken(self, reason: str | None) -> AccessDenied | Disconnected:
         if self.denial is not None:
-            return AccessDenied(self.denial)
+            return AccessDenied(self.denial, "grants")
         return Disconnected(f"{self.peer}: {reason}")
 
     def end(self, denial: str) -> None:
@@ -95,6 +105,8 @@ class Connection:
             self._socket.close()
             if self._holding is not None:
                 self._holding.release()
+            denial = self.denial
+            self._effect.end(None if denial is None else AccessDenied(denial, "grants"))
         if self.on_close is not None:
             self.on_close()
 
@@ -137,9 +149,12 @@ class Connections:
 class Tcp:
     """The functions of the interface, for all components of one host."""
 
-    def __init__(self, doorman: Doorman, policy: NetworkPolicy) -> None:
+    def __init__(
+        self, doorman: Doorman, policy: NetworkPolicy, effects: Effects | None = None
+    ) -> None:
         self._doorman = doorman
         self.policy = policy
+        self._effects = effects or Effects()
 
     def interface(self) -> HostInterface:
         """Return the interface for guests; a guard belongs in front of it."""
@@ -157,6 +172,14 @@ class Tcp:
 
     async def connect(self, caller: Caller, address: str, timeout_ms: int) -> Connection:
         """Connect; a cancel or timeout closes the unfinished connection."""
+        with self._effects.begin(caller.name, CAPABILITY, address) as effect:
+            connection = await self._connect(caller, address, timeout_ms, effect)
+            effect.outlive()
+        return connection
+
+    async def _connect(
+        self, caller: Caller, address: str, timeout_ms: int, effect: RunningEffect
+    ) -> Connection:
         endpoint = Endpoint.read(address)
         connections = Connections.of(caller)
         if len(connections) >= self.policy.connections:
@@ -175,7 +198,7 @@ class Tcp:
         except BaseException:
             holding.release()
             raise
-        connection = connections.add(Connection(endpoint, connected, holding))
+        connection = connections.add(Connection(endpoint, connected, holding, effect))
         forget = self._doorman.keep(
             caller.name, CAPABILITY, address, endpoint, connection.end, connection.address
         )

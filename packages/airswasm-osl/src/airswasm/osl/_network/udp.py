@@ -12,6 +12,7 @@ import anyio
 from airswasm.runtime import Caller, HostInterface
 
 from .._answers import answered, check_room
+from .._effects import Effects
 from .._policy import NetworkPolicy
 from ..errors import Disconnected, LimitReached, TimedOut
 from .addresses import Doorman, Endpoint, connect
@@ -24,9 +25,12 @@ DATAGRAM_BYTES = 65_507
 class Udp:
     """The functions of the interface, for all components of one host."""
 
-    def __init__(self, doorman: Doorman, policy: NetworkPolicy) -> None:
+    def __init__(
+        self, doorman: Doorman, policy: NetworkPolicy, effects: Effects | None = None
+    ) -> None:
         self._doorman = doorman
         self.policy = policy
+        self._effects = effects or Effects()
 
     def interface(self) -> HostInterface:
         """Return the interface for guests; a guard belongs in front of it."""
@@ -34,6 +38,13 @@ class Udp:
 
     async def exchange(self, caller: Caller, address: str, data: bytes, timeout_ms: int) -> bytes:
         """Send, and wait for one answer; a cancel or timeout ends both."""
+        with self._effects.begin(caller.name, CAPABILITY, address) as effect:
+            answer = await self._exchange(caller, address, data, timeout_ms)
+            effect.sent(len(data))
+            effect.received(len(answer))
+        return answer
+
+    async def _exchange(self, caller: Caller, address: str, data: bytes, timeout_ms: int) -> bytes:
         endpoint = Endpoint.read(address)
         if len(data) > DATAGRAM_BYTES:
             raise LimitReached(f"a datagram carries at most {DATAGRAM_BYTES:,} bytes")

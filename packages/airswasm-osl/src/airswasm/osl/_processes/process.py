@@ -32,6 +32,7 @@ from anyio import to_thread
 from anyio.abc import ByteReceiveStream, Process
 
 from .._answers import answered
+from .._effects import Effects
 from .._files.filesystem import folder_for
 from .._policy import OslPolicy
 from .._spelling import command_line
@@ -57,9 +58,10 @@ class Completed:
 class Processes:
     """The functions of the interface, for all components of one host."""
 
-    def __init__(self, policy: OslPolicy, guard: Guard) -> None:
+    def __init__(self, policy: OslPolicy, guard: Guard, effects: Effects | None = None) -> None:
         self.policy = policy
         self._guard = guard
+        self._effects = effects or Effects()
 
     def interface(self) -> HostInterface:
         """Return the interface for guests; a guard belongs in front of it."""
@@ -74,6 +76,21 @@ class Processes:
         timeout_ms: int,
     ) -> Completed:
         """Run a program; a cancel or timeout kills it and all that it started."""
+        resource = command_line(program, arguments)
+        with self._effects.begin(caller.name, CAPABILITY, resource) as effect:
+            completed = await self._run(caller, program, arguments, stdin, timeout_ms)
+            effect.sent(len(stdin))
+            effect.received(len(completed.stdout) + len(completed.stderr))
+        return completed
+
+    async def _run(
+        self,
+        caller: Caller,
+        program: str,
+        arguments: Sequence[str],
+        stdin: bytes,
+        timeout_ms: int,
+    ) -> Completed:
         if os.name != "posix":
             raise OperationFailed("only POSIX systems can confine programs")
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
@@ -100,7 +117,7 @@ class Processes:
         """Refuse a program that is denied by the name that its links lead to."""
         denied = self._guard.forbids(caller.name, CAPABILITY, command_line(program, arguments))
         if denied is not None:
-            raise AccessDenied(denied.text)
+            raise AccessDenied(denied.text, denied.layer)
 
     async def _completed(
         self, caller: Caller, command: Sequence[str], stdin: bytes, holding: Holding
@@ -219,5 +236,5 @@ def check_program(program: str) -> str:
     if not stat_modes.S_ISREG(mode) or not os.access(program, os.X_OK):
         raise AccessDenied(f"{program} is not an executable file")
     if mode & (stat_modes.S_ISUID | stat_modes.S_ISGID):
-        raise AccessDenied(f"{program} changes its user or group, which is never granted")
+        raise AccessDenied(f"{program} changes its user or group, which is never granted", "host")
     return os.path.realpath(program)

@@ -35,6 +35,7 @@ from airswasm.runtime.wasi import (
 )
 from airswasm.security import Guard
 
+from .._effects import Effects
 from .._files.filesystem import folder_for
 from .._files.folder import Folder, Held, kind_of, parts_of, pread_all
 from .._policy import OslPolicy
@@ -67,10 +68,12 @@ class WasiFilesystem:
     Args:
         guard: Decides and writes the audit line, for each path that is opened.
         policy: Maps components to folders, with limits.
+        effects: The record of each file that was open, and of each change of a name.
     """
 
-    def __init__(self, guard: Guard, policy: OslPolicy) -> None:
+    def __init__(self, guard: Guard, policy: OslPolicy, effects: Effects | None = None) -> None:
         self._guard = guard
+        self._effects = effects or Effects()
         self.policy = policy
         self._hash_key = secrets.token_bytes(_HASH_KEY_BYTES)
 
@@ -151,9 +154,14 @@ class WasiFilesystem:
             self._require(caller, "filesystem:list", at)
         elif "read" in flags or not writes:
             self._require(caller, "filesystem:read", at)
-        place = OpenFiles.of(caller, folder.limits.open_files)
-        holding = caller.account.hold(_HANDLE_BYTES + 4 * len(at), descriptors=1)
-        opened = await on_disk(lambda: self._opened(folder, at, open_flags, frozenset(flags)))
+        capability = "filesystem:write" if writes else "filesystem:read"
+        effect = self._effects.begin(caller.name, capability, at, "open")
+        with effect:
+            place = OpenFiles.of(caller, folder.limits.open_files)
+            holding = caller.account.hold(_HANDLE_BYTES + 4 * len(at), descriptors=1)
+            opened = await on_disk(lambda: self._opened(folder, at, open_flags, frozenset(flags)))
+            effect.outlive()
+        opened.effect = effect
         if opened.held is None:  # a directory, which is looked up anew each time
             holding = caller.account.hold(holding.size_bytes)
         opened.holding = holding
@@ -189,7 +197,7 @@ class WasiFilesystem:
     # files
 
     def _read_stream(self, _caller: Caller, descriptor: Descriptor, offset: int) -> object:
-        return coded_now(lambda: FileInput(descriptor.file("read"), min(offset, 2**62)))
+        return coded_now(lambda: FileInput(descriptor, min(offset, 2**62)))
 
     def _write_stream(self, caller: Caller, descriptor: Descriptor, offset: int) -> object:
         return coded_now(lambda: self._output(caller, descriptor, min(offset, 2**62)))
@@ -198,18 +206,20 @@ class WasiFilesystem:
         return coded_now(lambda: self._output(caller, descriptor, None))
 
     def _output(self, caller: Caller, descriptor: Descriptor, offset: int | None) -> FileOutput:
-        return FileOutput(descriptor.file("write"), offset, folder_for(caller, self.policy))
+        return FileOutput(descriptor, offset, folder_for(caller, self.policy))
 
     async def _read(
         self, _caller: Caller, descriptor: Descriptor, length: int, offset: int
     ) -> tuple[bytes, bool]:
         held, at_most_bytes = descriptor.file("read"), min(length, READ_AT_MOST_BYTES)
         data = await on_disk(lambda: using(held, pread_all, at_most_bytes, min(offset, 2**62)))
+        descriptor.received(len(data))
         return data, len(data) < at_most_bytes
 
     async def _write(self, caller: Caller, descriptor: Descriptor, data: bytes, offset: int) -> int:
         held, folder = descriptor.file("write"), folder_for(caller, self.policy)
         await on_disk(lambda: write_at(held, folder, data, min(offset, 2**62)))
+        descriptor.sent(len(data))
         return len(data)
 
     async def _set_size(self, caller: Caller, descriptor: Descriptor, size_bytes: int) -> None:
@@ -305,7 +315,8 @@ class WasiFilesystem:
 
     async def _create_directory(self, caller: Caller, base: Descriptor, path: str) -> None:
         folder, at = self._changeable(caller, base, path, "filesystem:write")
-        await on_disk(lambda: folder.make_directory(parts_of(at)))
+        with self._effects.begin(caller.name, "filesystem:write", at, "create-directory"):
+            await on_disk(lambda: folder.make_directory(parts_of(at)))
 
     async def _remove_directory(self, caller: Caller, base: Descriptor, path: str) -> None:
         await self._removed(caller, base, path, os.rmdir)
@@ -323,7 +334,8 @@ class WasiFilesystem:
             with folder.parent_of((*parents, name)) as folder_fd:
                 remove(name, dir_fd=folder_fd)
 
-        await on_disk(removed)
+        with self._effects.begin(caller.name, "filesystem:delete", at):
+            await on_disk(removed)
 
     async def _rename(
         self, caller: Caller, base: Descriptor, path: str, target_base: Descriptor, target: str
@@ -339,7 +351,8 @@ class WasiFilesystem:
                 ("filesystem:write", target_at),
             ):
                 self._require(caller, capability, f"{at}/", argument="prefix")
-        await on_disk(lambda: folder.rename(parts_of(source_at), parts_of(target_at)))
+        with self._effects.begin(caller.name, "filesystem:write", target_at, "rename"):
+            await on_disk(lambda: folder.rename(parts_of(source_at), parts_of(target_at)))
 
     # checks
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 from airswasm.runtime import Caller, Holding
 from airswasm.runtime.wasi import WRITE_PERMIT_BYTES, Always, Pollable, StreamClosed
 
+from .._effects import RunningEffect
 from .._files.folder import Entry, Folder, Held, pread_all, write_all
 from .codes import Refused, streamed
 from .statuses import TYPES
@@ -40,6 +41,7 @@ class Descriptor:
         flags: The flags of the open.
         on_close: Frees its place in the number of open files.
         holding: Keeps it on the instance's account.
+        effect: The record of what is read and written.
     """
 
     path: str
@@ -47,6 +49,17 @@ class Descriptor:
     flags: frozenset[str] = frozenset()
     on_close: Callable[[], None] | None = None
     holding: Holding | None = None
+    effect: RunningEffect | None = None
+
+    def received(self, size_bytes: int) -> None:
+        """Count bytes that were read."""
+        if self.effect is not None:
+            self.effect.received(size_bytes)
+
+    def sent(self, size_bytes: int) -> None:
+        """Count bytes that were written."""
+        if self.effect is not None:
+            self.effect.sent(size_bytes)
 
     def file(self, needed: str | None = None) -> Held:
         """Return the open file.
@@ -69,14 +82,24 @@ class Descriptor:
             on_close()
         if self.holding is not None:
             self.holding.release()
+        if self.effect is not None:
+            self.effect.end()
 
 
-@dataclass(slots=True)
 class FileInput:
-    """An input stream over an open file."""
+    """An input stream over an open file.
 
-    held: Held
-    offset: int
+    Args:
+        descriptor: The file.
+        offset: The place to read from.
+
+    Raises:
+        Refused: It was not opened for reading.
+    """
+
+    def __init__(self, descriptor: Descriptor, offset: int) -> None:
+        self._descriptor, self._held = descriptor, descriptor.file("read")
+        self._offset = offset
 
     async def read(self, max_bytes: int) -> bytes:
         """Return the next bytes; wait for the disk.
@@ -87,10 +110,11 @@ class FileInput:
         """
         if max_bytes == 0:
             return b""
-        data = await streamed(lambda: using(self.held, pread_all, max_bytes, self.offset))
+        data = await streamed(lambda: using(self._held, pread_all, max_bytes, self._offset))
         if not data:
             raise StreamClosed
-        self.offset += len(data)
+        self._offset += len(data)
+        self._descriptor.received(len(data))
         return data
 
     def pollable(self) -> Pollable:
@@ -98,15 +122,23 @@ class FileInput:
         return Always()
 
 
-@dataclass(slots=True)
 class FileOutput:
-    """An output stream into an open file; None as offset appends."""
+    """An output stream into an open file.
 
-    held: Held
-    offset: int | None
-    folder: Folder
+    Args:
+        descriptor: The file.
+        offset: The place to write to; None appends.
+        folder: The component's folder, whose quota it takes.
+
+    Raises:
+        Refused: It was not opened for writing.
+    """
 
     waits = True
+
+    def __init__(self, descriptor: Descriptor, offset: int | None, folder: Folder) -> None:
+        self._descriptor, self._held = descriptor, descriptor.file("write")
+        self._offset, self._folder = offset, folder
 
     def permit_bytes(self) -> int:
         """Return a constant: a write that the disk cannot take fails as it happens."""
@@ -118,9 +150,10 @@ class FileOutput:
         Raises:
             StreamFailed: The disk failed, or the file would be too large.
         """
-        await streamed(lambda: write_at(self.held, self.folder, data, self.offset))
-        if self.offset is not None:
-            self.offset += len(data)
+        await streamed(lambda: write_at(self._held, self._folder, data, self._offset))
+        self._descriptor.sent(len(data))
+        if self._offset is not None:
+            self._offset += len(data)
 
     def flush(self) -> None:
         """Do nothing: every write is already done."""

@@ -122,21 +122,24 @@ def encode(event: AuditEvent, number: int, now: float, prev: str = "") -> str:
 
 def encode_decision(decision: Decision, number: int, time: str, prev: str = "") -> str:
     """Format the line of a decision; what many decisions have in common is formatted once."""
-    is_allowed, component, capability, resource, reason, _, _, _ = decision
-    before, after = _common(is_allowed, component, capability, reason)
+    is_allowed, component, capability, resource, reason, _, layer, _ = decision
+    before, after = _common(component, capability, reason, None if is_allowed else layer)
     resource = _quote(resource if len(resource) <= _TEXT_LENGTH else _cut(resource))
     text = f'{{"n":{number},"time":{time},{before}{resource}{after}'
     return _ended(text, prev) if prev or "\x7f" in text else text + "}"
 
 
 @lru_cache(256)
-def _common(is_allowed: bool, component: str, capability: str, reason: str) -> tuple[str, str]:
+def _common(component: str, capability: str, reason: str, denied_by: str | None) -> tuple[str, str]:
     """Return what stands before and behind the resource of a decision."""
-    outcome = "allow" if is_allowed else "deny"
+    outcome = "allow" if denied_by is None else "deny"
     before = f'"kind":"decision","component":{_quote(_cut(component))},"outcome":"{outcome}"'
     if capability:
         before += f',"capability":{_quote(_cut(capability))}'
-    return f'{before},"resource":', f',"reason":{_quote(_cut(reason))}' if reason else ""
+    after = f',"reason":{_quote(_cut(reason))}' if reason else ""
+    if denied_by is not None:
+        after += f',"detail":{{"layer":{_quote(_cut(denied_by, _DETAIL_LENGTH))}}}'
+    return f'{before},"resource":', after
 
 
 def _ended(text: str, prev: str) -> str:

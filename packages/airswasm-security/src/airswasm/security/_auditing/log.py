@@ -177,29 +177,42 @@ class AuditLog:
         Raises:
             AuditUnavailable: The line could not be written, or the log is closed.
         """
+        self.record_numbered(event)
+
+    def record_numbered(self, event: AuditEvent | Decision) -> int:
+        """Append one line, and return its number.
+
+        Raises:
+            AuditUnavailable: The line could not be written, or the log is closed.
+        """
         try:
             with self._writing:
                 self._insist()
                 self._append(((self._clock(), event),))
+                number = self._head.line
                 if self._durability == "line":
                     os.fsync(self._descriptor)
                     self._unsynced = False
+                return number
         except OSError as error:
             raise self._refused(error) from error
 
-    def record_soon(self, event: AuditEvent | Decision) -> None:
+    def record_soon(self, event: AuditEvent | Decision) -> int:
         """Append one line whose effect ends with the process: it may wait while the log is busy.
+
+        Returns:
+            Its number; 0 if it waits.
 
         Raises:
             AuditUnavailable: The line could not be written, or the log is closed.
         """
         if not self._is_busy:
-            self.record(event)
-            return
+            return self.record_numbered(event)
         waiting = self._waiting
         waiting.append((self._clock(), event))
         if len(waiting) >= _MOST_WAITING:
             self.write_waiting()
+        return 0
 
     def record_all(self, events: Sequence[Entry]) -> None:
         """Append lines about what has happened, in one write, each with its own time.

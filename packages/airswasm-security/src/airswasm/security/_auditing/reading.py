@@ -67,6 +67,7 @@ class AuditQuery:
         text: A text that resource, reason or a detail contains.
         since: Seconds since 1970; earlier lines do not match.
         until: Seconds since 1970; later lines do not match.
+        line: The number of a line: that line, and the effects of the decision that it has.
     """
 
     kind: str = ""
@@ -76,6 +77,7 @@ class AuditQuery:
     text: str = ""
     since: float | None = None
     until: float | None = None
+    line: int | None = None
 
     def matches(self, record: AuditRecord) -> bool:
         """Return whether a line is one of those."""
@@ -90,6 +92,11 @@ class AuditQuery:
         if self.since is not None and record.time < self.since:
             return False
         if self.until is not None and record.time > self.until:
+            return False
+        if self.line is not None and str(self.line) not in (
+            str(record.n),
+            record.detail.get("decision"),
+        ):
             return False
         texts = (record.resource, record.reason, *record.detail.values())
         return not self.text or any(self.text in each for each in texts)

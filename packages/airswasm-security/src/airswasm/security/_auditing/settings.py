@@ -25,6 +25,10 @@ class AuditSettings:
         burst: Lines that a component has at once, for denials and for allowed calls each; what
             goes beyond is counted.
         lines_per_second: Lines that it earns.
+        effects: The results of allowed calls that get an audit line, after the effect: `every` one;
+            all but reads that went well (`changes`); those that `failed`; or `none`.
+        effects_burst: Lines of effects that a component has at once; what goes beyond is summed.
+        effects_per_second: Lines of effects that it earns.
         head_lines: Lines after which the host's store gets the newest head.
         head_seconds: Seconds after which it does, if there are new lines.
         sinks: Other places that get a copy of each line of a running host: `syslog`,
@@ -40,6 +44,9 @@ class AuditSettings:
     files: int = 8
     burst: int = 1_000
     lines_per_second: float = 20.0
+    effects: Literal["every", "changes", "failed", "none"] = "changes"
+    effects_burst: int = 100
+    effects_per_second: float = 1.0
     head_lines: int = 1_000
     head_seconds: float = 10.0
     sinks: tuple[str, ...] = ()
@@ -50,7 +57,8 @@ class AuditSettings:
             raise ValueError("file_bytes must be at least 64 KiB")
         if not 0 <= self.wait_seconds <= 1:
             raise ValueError("wait_seconds must be from 0 to 1")
-        for name in ("files", "burst", "lines_per_second"):
+        names = ("files", "burst", "lines_per_second", "effects_burst", "effects_per_second")
+        for name in names:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative")
         for name in ("head_lines", "head_seconds", "sink_lines"):
