@@ -15,6 +15,10 @@ from pathlib import Path
 
 import pytest
 from airswasm.sdk import build_project, init_project
+from hypothesis import settings
+
+settings.register_profile("busy", deadline=None)  # machines are shared
+settings.load_profile("busy")
 
 COUNTER_TIMEOUT = 60.0
 

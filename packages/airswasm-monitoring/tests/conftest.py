@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("busy", deadline=None)  # machines are shared
+settings.load_profile("busy")
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 from airswasm.wit import wit_folder
+from hypothesis import settings
+
+settings.register_profile("busy", deadline=None)  # machines are shared
+settings.load_profile("busy")
 
 GUESTS = Path(__file__).parent / "guests"
 

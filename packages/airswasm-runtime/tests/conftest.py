@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 from airswasm.runtime import Engine, EngineConfig, HostInterface
+from hypothesis import settings
+
+settings.register_profile("busy", deadline=None)  # machines are shared
+settings.load_profile("busy")
 
 # A shell starts what runs in its background with SIGINT ignored, and programs hand that on.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 from airswasm.sdk import build_project, init_project
 from airswasm.security import PrivateKey
+from hypothesis import settings
+
+settings.register_profile("busy", deadline=None)  # machines are shared
+settings.load_profile("busy")
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -16,6 +16,10 @@ from pathlib import Path
 import pytest
 from airswasm.wit import c_header_folder, guest_folder, rust_crate_folder, wit_folder
 from airswasm.wit._tool import run_wasm_tools
+from hypothesis import settings
+
+settings.register_profile("busy", deadline=None)  # machines are shared
+settings.load_profile("busy")
 
 GUESTS = Path(__file__).parent / "guests"
 
