@@ -271,7 +271,7 @@ def test_two_registries_do_not_meet() -> None:
     assert read(second)["airswasm_messages_total", "sent"] == 2
 
 
-SET = Metric("alarms_set_total", 'Alarms,\nby "name".')
+SET = Metric("alarms_set_total", 'Alarms, by "name" \\ place.')
 OPEN = Metric("alarms_open", "Alarms that are to ring.", "gauge")
 
 
