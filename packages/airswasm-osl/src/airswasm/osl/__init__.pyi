@@ -3,7 +3,7 @@ from ._files.filesystem import Filesystem
 from ._files.folder import Folder
 from ._http.http import Http, HttpClient
 from ._http.wasi import WasiHttp
-from ._network.addresses import Doorman, Endpoint, system_resolver
+from ._network.addresses import Doorman, Endpoint
 from ._network.dns import Dns
 from ._network.listening import LISTEN, NAME
 from ._network.places import Network
@@ -45,5 +45,4 @@ __all__ = (
     "WasiSockets",
     "folders_below",
     "provide",
-    "system_resolver",
 )

@@ -5,6 +5,7 @@
 | `spelling` | spellings of addresses and URLs |
 | `listening` | spellings of this host's addresses, and of names |
 | `addresses` | names resolved once and checked, and connecting to what was checked |
+| `resolver` | the system's resolver, on a few threads for each component |
 | `names` | the addresses of the names that an instance has looked up |
 | `gate` | the rights to names, addresses, and ports of this host |
 | `traffic` | bytes that each component moves, and how fast it may |

@@ -25,6 +25,7 @@ from airswasm.security import Guard, InvalidResource
 from airswasm.security.addresses import Address, as_address, innermost, problem_with
 
 from ..errors import AccessDenied, AddressRefused, Disconnected, Malformed, NotFound
+from .resolver import Resolver
 from .spelling import read_address
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -87,34 +88,25 @@ def named_hosts(pattern: str) -> str:
     return authority.partition(":")[0]
 
 
-async def system_resolver(host: str, port: int) -> Sequence[str]:
-    """Resolve a name through the operating system, on a worker thread.
-
-    Raises:
-        OSError: The name is unknown.
-    """
-    found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
 class Doorman:
     """Resolves endpoints that components name to addresses that they may reach.
 
     Args:
         guard: Tells which grant covers the call.
         internal_networks: Networks to treat as public.
-        resolve: Resolves names.
+        resolve: Resolves names, in place of the operating system.
     """
 
     def __init__(
         self,
         guard: Guard,
         internal_networks: Iterable[str] = (),
-        resolve: Resolve = system_resolver,
+        resolve: Resolve | None = None,
     ) -> None:
         self.guard = guard
         self._internal = read_networks(internal_networks)
         self._resolve = resolve
+        self._resolver = Resolver()
 
     def open_to(self, internal_networks: tuple[Network, ...]) -> None:
         """Treat these networks of the host, and no others, as public from the next call on."""
@@ -145,7 +137,7 @@ class Doorman:
         if not decision.is_allowed:
             raise AccessDenied(decision.text, decision.layer)
         is_named = named_hosts(decision.reason) == endpoint.host
-        addresses = await self.look_up(endpoint)
+        addresses = await self.look_up(component, endpoint)
         for address in addresses:
             self.check_address(address, endpoint, is_named)
             if endpoint.address is None:
@@ -192,17 +184,21 @@ class Doorman:
         if denied is not None:
             raise AccessDenied(denied.text, denied.layer)
 
-    async def look_up(self, endpoint: Endpoint) -> Sequence[Address]:
+    async def look_up(self, component: str, endpoint: Endpoint) -> Sequence[Address]:
         """Return the addresses of an endpoint, unchecked.
 
         Raises:
             NotFound: The name is unknown.
+            LimitReached: The component's look-ups of before have not ended yet.
         """
         literal = endpoint.address
         if literal is not None:
             return (literal,)
         try:
-            answers = await self._resolve(endpoint.host, endpoint.port)
+            if self._resolve is not None:
+                answers = await self._resolve(endpoint.host, endpoint.port)
+            else:
+                answers = await self._resolver.find(component, endpoint.host, endpoint.port)
         except OSError as error:
             raise NotFound(f"{endpoint.host}: the name is unknown") from error
         addresses = [as_address(answer.partition("%")[0]) for answer in answers]

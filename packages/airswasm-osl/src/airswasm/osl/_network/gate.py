@@ -75,7 +75,7 @@ class Gate:
     async def _resolved(
         self, caller: Caller, spelled: str, endpoint: Endpoint
     ) -> Sequence[Address]:
-        found = (await self._doorman.look_up(endpoint))[:ADDRESSES_AT_MOST]
+        found = (await self._doorman.look_up(caller.name, endpoint))[:ADDRESSES_AT_MOST]
         try:
             for address in found:
                 self._doorman.check_address(address, endpoint, is_named=True)

@@ -82,18 +82,33 @@ class UdpSocket:
             if self.remote is not None:
                 raise Refused("not-supported")  # Python cannot take a connection back
         else:
-            address, port, granted = self.sendable(remote)
+            address, port = self._read_peer(remote)
+            granted = self.network.gate.permit(self.caller, SEND, address, port)
             self.plain.connect((str(address), port))
             self.remote = endpoint_of(address, port)
             self.effect_on(self.remote, granted)
         return IncomingDatagrams(self), OutgoingDatagrams(self)
 
-    def sendable(self, remote: Case) -> tuple[Address, int, Endpoint]:
-        """Return the address and port of a peer that the component may send to, and its grant's."""
+    def peer(self, remote: Case | None) -> tuple[Address, int]:
+        """Return the peer of a datagram: the one that it names, or the connected one.
+
+        Raises:
+            Refused: It names none, or another than the connected one.
+        """
+        if remote is not None:
+            address, port = self._read_peer(remote)
+            if self.remote not in (None, endpoint_of(address, port)):
+                raise Refused("invalid-argument")
+            return address, port
+        if self.remote is None or self.remote.address is None:
+            raise Refused("invalid-argument")
+        return self.remote.address, self.remote.port
+
+    def _read_peer(self, remote: Case) -> tuple[Address, int]:
         address, port = read_address(remote, self.family)
         if not port or address.is_unspecified:
             raise Refused("invalid-argument")
-        return address, port, self.network.gate.permit(self.caller, SEND, address, port)
+        return address, port
 
     def effect_on(self, peer: Endpoint, granted: Endpoint) -> RunningEffect:
         """Return the record of what passes between the socket and a peer."""
@@ -235,15 +250,9 @@ class OutgoingDatagrams:
         opened = self._socket
         if len(data) > DATAGRAM_BYTES:
             raise Refused("datagram-too-large")
-        if remote is None:
-            if opened.remote is None:
-                raise Refused("invalid-argument")
-            remote = socket_address(opened.remote)
-        address, port, granted = opened.sendable(remote)
-        peer = endpoint_of(address, port)
-        if opened.remote not in (None, peer):
-            raise Refused("invalid-argument")
-        effect = opened.effect_on(peer, granted)
+        address, port = opened.peer(remote)
+        granted = opened.network.gate.permit(opened.caller, SEND, address, port)
+        effect = opened.effect_on(endpoint_of(address, port), granted)
         to = (str(address), port) if opened.remote is None else None
         is_sent = opened.opened.send_now(data, to)
         if is_sent:
