@@ -87,7 +87,7 @@ def c_sockets(rust_libraries: Path, tmp_path_factory: pytest.TempPathFactory) ->
     linked = [str(library / "self-contained" / "crt1-command.o"), compiled]
     linked += [
         str(library / "self-contained" / "libc.a"),
-        *map(str, library.glob("libcompiler_b*")),
+        *map(str, library.glob("libcompiler_builtins-*.rlib")),
     ]
     linker = tools.parent / "gcc-ld" / "wasm-ld"
     _run(str(tools), "--wasm-ld-path", str(linker), *linked, "-o", str(made))
