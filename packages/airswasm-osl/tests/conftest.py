@@ -18,6 +18,7 @@ settings.register_profile("busy", deadline=None)  # machines are shared
 settings.load_profile("busy")
 
 GUESTS = Path(__file__).parent / "guests"
+RUST_TARGET = "wasm32-wasip2"
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +42,66 @@ def python_wasm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = subprocess.run([tool, *options], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder / "runner.wasm"
+
+
+@pytest.fixture(scope="session")
+def rust_libraries() -> Path:
+    """The libraries of Rust's target for WASI 0.2, with a C library that has sockets."""
+    rustup, rustc = shutil.which("rustup"), shutil.which("rustc")
+    if rustup is None or rustc is None:
+        pytest.skip("no rustup: https://rustup.rs")
+    found = subprocess.run(
+        [rustc, "--print", "sysroot"], capture_output=True, text=True, check=True
+    )
+    folder = Path(found.stdout.strip(), "lib", "rustlib")
+    if not (folder / RUST_TARGET / "lib" / "self-contained" / "libc.a").exists():
+        add = subprocess.run(
+            [rustup, "target", "add", RUST_TARGET], capture_output=True, check=False
+        )
+        if add.returncode:
+            pytest.skip(f"rustup target add {RUST_TARGET}: {add.stderr.decode()[-200:]}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rust_sockets(rust_libraries: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program in Rust that uses `std::net`, for WASI 0.2."""
+    made = tmp_path_factory.mktemp("rust") / "sockets.wasm"
+    source = GUESTS / "sockets" / "sockets.rs"
+    options = ["--edition", "2021", "-O", "--target", RUST_TARGET, "-o", str(made)]
+    _run("rustc", *options, str(source))
+    return made
+
+
+@pytest.fixture(scope="session")
+def c_sockets(rust_libraries: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program in C that uses BSD sockets.
+
+    Zig compiles it and has the headers; its own C library is for WASI 0.1, which has no sockets, so
+    it is linked with Rust's.
+    """
+    pytest.importorskip("ziglang", reason="pip install ziglang")
+    folder = tmp_path_factory.mktemp("c")
+    compiled, made = str(folder / "sockets.o"), folder / "sockets.wasm"
+    zig = (sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-wasi", "-D__wasip2__")
+    sockets = ("-D__wasilibc_use_wasip2", "-O2", "-c", str(GUESTS / "sockets" / "sockets.c"))
+    _run(*zig, *sockets, "-o", compiled)
+    (tools,) = rust_libraries.glob("*/bin/wasm-component-ld")
+    library = rust_libraries / RUST_TARGET / "lib"
+    linked = [str(library / "self-contained" / "crt1-command.o"), compiled]
+    linked += [
+        str(library / "self-contained" / "libc.a"),
+        *map(str, library.glob("libcompiler_builtins-*.rlib")),
+    ]
+    linker = tools.parent / "gcc-ld" / "wasm-ld"
+    _run(str(tools), "--wasm-ld-path", str(linker), *linked, "-o", str(made))
+    return made
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3_000:]
+    return done.stdout
 
 
 @pytest.fixture(params=["asyncio", "trio"])

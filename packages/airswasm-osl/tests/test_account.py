@@ -15,6 +15,7 @@ from airswasm.osl import (
     Doorman,
     Filesystem,
     FolderLimits,
+    Network,
     NetworkPolicy,
     OslPolicy,
     Processes,
@@ -142,8 +143,8 @@ async def test_a_listing_is_on_the_account(files: HostInterface, host: HostMemor
 
 async def test_connections_are_descriptors(listening: str, host: HostMemory) -> None:
     """The fifth of four is the limit that the interface has a case for."""
-    tcp = Tcp(Doorman(Guard(KINDS, {"local/a": Grants({"tcp:connect": (listening,)})})),
-              NetworkPolicy()).interface()  # fmt: skip
+    guard = Guard(KINDS, {"local/a": Grants({"tcp:connect": (listening,)})})
+    tcp = Tcp(Network(Doorman(guard), NetworkPolicy())).interface()
     mine = caller(host)
     answers = [await call(tcp, "connect", mine, listening, 1_000) for _ in range(5)]
     assert [isinstance(each, Ok) for each in answers] == [True] * 4 + [False]
@@ -162,7 +163,7 @@ async def test_a_connection_that_fails_holds_nothing(host: HostMemory) -> None:
     grants = Grants({"tcp:connect": ("127.0.0.1:1",), "udp:send": ("127.0.0.1:1",)})
     doorman = Doorman(Guard(KINDS, {"local/a": grants}))
     mine = caller(host)
-    tcp, udp = (make(doorman, NetworkPolicy()).interface() for make in (Tcp, Udp))
+    tcp, udp = (make(Network(doorman, NetworkPolicy())).interface() for make in (Tcp, Udp))
     for _ in range(10):
         assert isinstance(await call(tcp, "connect", mine, "127.0.0.1:1", 100), Err)
         assert isinstance(await call(udp, "exchange", mine, "127.0.0.1:1", b"x", 50), Err)

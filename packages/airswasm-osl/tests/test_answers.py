@@ -14,6 +14,7 @@ import pytest
 from airswasm.osl import (
     BLOCK,
     Doorman,
+    Network,
     NetworkPolicy,
     OslPolicy,
     Processes,
@@ -107,7 +108,7 @@ async def test_a_large_datagram(caller: Caller, size: int) -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        udp = Udp(doorman("udp:send", address), NetworkPolicy()).interface()
+        udp = Udp(Network(doorman("udp:send", address), NetworkPolicy())).interface()
         answer = await call(udp, "exchange", caller, address, b"", 10_000)
         thread.join()
     if size <= ROOM:
@@ -129,7 +130,7 @@ async def test_a_stream_comes_in_parts(caller: Caller) -> None:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        tcp = Tcp(doorman("tcp:connect", address), NetworkPolicy()).interface()
+        tcp = Tcp(Network(doorman("tcp:connect", address), NetworkPolicy())).interface()
         connection = (await call(tcp, "connect", caller, address, 10_000)).value
         received = 0
         method = "[method]connection.receive"

@@ -3,7 +3,7 @@
 import tomllib
 
 import pytest
-from airswasm.osl import ADDRESS, BLOCK, PATH, PROGRAM, URL
+from airswasm.osl import ADDRESS, BLOCK, LISTEN, NAME, PATH, PROGRAM, URL
 from airswasm.security import (
     Grants,
     Guard,
@@ -261,6 +261,12 @@ ASKED = [
     ("udp:send", "[::1]:53"),
     ("http:request", "GET https://Example.com/a?b"),
     ("http:request", "DELETE https://[::1]:8443/a*[b]"),
+    ("tcp:listen", "127.0.0.1:8080"),
+    ("tcp:listen", "[::1]:0"),
+    ("udp:listen", "0.0.0.0:0"),
+    ("udp:listen", "LocalHost:5353"),
+    ("dns:resolve", "Db.Internal"),
+    ("dns:resolve", "everything"),
 ]
 
 
@@ -285,7 +291,7 @@ def test_every_capability_touches_one_resource() -> None:
 @given(st.text(max_size=30))
 def test_a_pattern_is_readable_or_refused(text: str) -> None:
     """Whatever an author writes, and reading it twice changes nothing."""
-    for spelling in (PATH, PROGRAM, ADDRESS, URL):
+    for spelling in (PATH, PROGRAM, ADDRESS, URL, LISTEN, NAME):
         try:
             pattern = spelling.pattern(text)
         except InvalidPattern:

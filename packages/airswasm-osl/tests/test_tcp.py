@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import anyio
 import pytest
-from airswasm.osl import BLOCK, Doorman, NetworkPolicy, Tcp
+from airswasm.osl import BLOCK, Doorman, Network, NetworkPolicy, Tcp
 from airswasm.runtime import Caller, Case, Err, HostInterface, Ok
 from airswasm.security import ForbiddenLayer, Grants, Guard, Kinds
 from airswasm.wit import Forbidden
@@ -56,7 +56,7 @@ def server() -> Iterator[Server]:
 
 def interface(*grants: str, policy: NetworkPolicy | None = None) -> HostInterface:
     guard = Guard(KINDS, {"local/a": Grants({"tcp:connect": grants})})
-    return Tcp(Doorman(guard), policy or NetworkPolicy()).interface()
+    return Tcp(Network(Doorman(guard), policy or NetworkPolicy())).interface()
 
 
 async def connect(tcp: HostInterface, caller: Caller, address: str) -> object:
@@ -159,7 +159,7 @@ async def test_a_slow_connect_times_out(anyio_backend: str) -> None:
         return []
 
     guard = Guard(KINDS, {"local/a": Grants({"tcp:connect": ("**",)})})
-    tcp = Tcp(Doorman(guard, resolve=never), NetworkPolicy()).interface()
+    tcp = Tcp(Network(Doorman(guard, resolve=never), NetworkPolicy())).interface()
     answer = await tcp.functions["connect"](Caller("local/a"), "slow.example:80", 20)  # type: ignore[misc]
     assert answer == Err(Case("timed-out"))
 
@@ -182,7 +182,7 @@ async def test_a_connection_ends_with_its_grant(
     """At once, in the middle of a wait, with the denial; also when its address becomes denied."""
     name = server.address.replace("127.0.0.1", "localhost") if rule == "address" else server.address
     guard = Guard(KINDS, {"local/a": Grants({"tcp:connect": (name,)})})
-    tcp = Tcp(Doorman(guard), NetworkPolicy()).interface()
+    tcp = Tcp(Network(Doorman(guard), NetworkPolicy())).interface()
     opened = await connect(tcp, Caller("local/a"), name)
     assert isinstance(opened, Ok)
     answers: list[object] = []

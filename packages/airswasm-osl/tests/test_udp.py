@@ -6,7 +6,7 @@ import socket
 import threading
 
 import pytest
-from airswasm.osl import BLOCK, Doorman, NetworkPolicy, Udp
+from airswasm.osl import BLOCK, Doorman, Network, NetworkPolicy, Udp
 from airswasm.runtime import Caller, Case, Err, Ok
 from airswasm.security import Grants, Guard, Kinds
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 def exchange(grant: str, address: str, data: bytes, timeout_ms: int = 2_000):  # type: ignore[no-untyped-def]
     guard = Guard(KINDS, {"local/a": Grants({"udp:send": (grant,)})})
-    udp = Udp(Doorman(guard), NetworkPolicy()).interface()
+    udp = Udp(Network(Doorman(guard), NetworkPolicy())).interface()
     return udp.functions["exchange"](Caller("local/a"), address, data, timeout_ms)
 
 

@@ -1,13 +1,16 @@
 """A guest for componentize-py: runs code and answers with its `answer`, or its exception."""
 
-import glob  # noqa: F401 - imported when the guest is built: there are no modules afterwards
+import asyncio  # noqa: F401 - imported when the guest is built: there are no modules afterwards
+import encodings.idna  # noqa: F401
+import glob  # noqa: F401
 import os  # noqa: F401
+import select  # noqa: F401
 import shutil  # noqa: F401
 import socket  # noqa: F401
 import tempfile  # noqa: F401
 
 import wit_world
-from wit_world.imports import filesystem, http, process, tcp, udp  # noqa: F401
+from wit_world.imports import dns, filesystem, http, process, tcp, udp  # noqa: F401
 
 
 class WitWorld(wit_world.WitWorld):

@@ -3,7 +3,10 @@ from ._files.filesystem import Filesystem
 from ._files.folder import Folder
 from ._http.http import Http, HttpClient
 from ._http.wasi import WasiHttp
-from ._network.addresses import Doorman, Endpoint, system_resolver
+from ._network.addresses import Doorman, Endpoint
+from ._network.dns import Dns
+from ._network.listening import LISTEN, NAME
+from ._network.places import Network
 from ._network.spelling import ADDRESS, URL
 from ._network.tcp import Tcp
 from ._network.udp import Udp
@@ -12,13 +15,17 @@ from ._processes.process import Processes
 from ._provider import provide
 from ._spelling import PATH, PROGRAM
 from ._wasi_files.filesystem import WasiFilesystem
+from ._wasi_sockets.interfaces import WasiSockets
 
 __all__ = (
     "URL",
     "PROGRAM",
     "PATH",
+    "NAME",
+    "LISTEN",
     "ADDRESS",
     "BLOCK",
+    "Dns",
     "Doorman",
     "Endpoint",
     "Filesystem",
@@ -26,6 +33,7 @@ __all__ = (
     "FolderLimits",
     "Http",
     "HttpClient",
+    "Network",
     "NetworkPolicy",
     "OslPolicy",
     "ProcessPolicy",
@@ -34,7 +42,7 @@ __all__ = (
     "Udp",
     "WasiFilesystem",
     "WasiHttp",
+    "WasiSockets",
     "folders_below",
     "provide",
-    "system_resolver",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airswasm.wit import Block, Capability, Section
+from airswasm.wit import Block, Capability, Metric, Section
 
 from ._forbidden import FORBIDDEN
 
@@ -10,6 +10,7 @@ __all__ = ("BLOCK",)
 
 _PATH = "airswasm.osl._spelling:PATH"
 _ADDRESS = "airswasm.osl._network.spelling:ADDRESS"
+_LISTEN = "airswasm.osl._network.listening:LISTEN"
 _READABLE = "airswasm.osl._probing:probe_readable"
 _WRITABLE = "airswasm.osl._probing:probe_writable"
 
@@ -21,10 +22,16 @@ BLOCK = Block(
         "airswasm:component/process@0.1.0",
         "airswasm:component/tcp@0.1.0",
         "airswasm:component/udp@0.1.0",
+        "airswasm:component/dns@0.1.0",
         "airswasm:component/http@0.1.0",
         "wasi:filesystem/preopens@0.2.12",
         "wasi:filesystem/types@0.2.12",
         "wasi:http/outgoing-handler@0.2.12",
+        "wasi:sockets/ip-name-lookup@0.2.12",
+        "wasi:sockets/tcp@0.2.12",
+        "wasi:sockets/tcp-create-socket@0.2.12",
+        "wasi:sockets/udp@0.2.12",
+        "wasi:sockets/udp-create-socket@0.2.12",
     ),
     provide="airswasm.osl:provide",
     capabilities=(
@@ -72,10 +79,29 @@ BLOCK = Block(
             formerly=("net.connect", "network.connect", "socket.connect"),
         ),
         Capability(
+            "tcp.listen",
+            "accept connections at {patterns}",
+            _LISTEN,
+            formerly=("tcp.bind", "tcp.accept", "net.listen", "network.listen"),
+        ),
+        Capability(
             "udp.send",
             "send datagrams to {patterns}, and get answers",
             _ADDRESS,
             formerly=("udp.exchange",),
+        ),
+        Capability(
+            "udp.listen",
+            "receive datagrams at {patterns}",
+            _LISTEN,
+            formerly=("udp.bind", "udp.receive"),
+        ),
+        Capability(
+            "dns.resolve",
+            "look up the addresses of {patterns}",
+            "airswasm.osl._network.listening:NAME",
+            formerly=("dns.lookup", "net.resolve", "network.lookup"),
+            only_reads=True,
         ),
         Capability(
             "http.request",
@@ -103,6 +129,11 @@ BLOCK = Block(
             "Limits on programs that components run.",
             reads="reload",
         ),
+    ),
+    metrics=(
+        Metric("network_sent_bytes_total", "Bytes that components sent over TCP and UDP."),
+        Metric("network_received_bytes_total", "Bytes that components received over TCP and UDP."),
+        Metric("network_sockets", "Sockets that components hold open.", "gauge"),
     ),
     errors=("airswasm.osl.errors",),
     forbidden=FORBIDDEN,

@@ -74,9 +74,24 @@ class NetworkPolicy:
         timeout: Seconds for a whole exchange if a component sets no timeout.
         longest_timeout: The longest timeout, in seconds, that a component may set.
         transfer_bytes: Size of the largest response, receive or datagram, in bytes.
-        connections: TCP connections that one component may hold.
+        connections: Sockets that one component may hold: connections, listeners, and sockets for
+            datagrams.
         internal_networks: Networks of the host (`10.0.0.0/8`) that components with a grant may
             reach, although they are not public.
+        idle_timeout: Seconds without a byte in either direction after which the host closes a
+            connection; 0 for no limit.
+        longest_connection: Seconds after which the host closes a connection, whatever passes
+            through it; 0 for no limit.
+        bytes_per_second: Bytes that one component may send and receive in a second; its calls wait
+            until there is room. 0 for no limit.
+        total_bytes: Bytes that one component may send and receive until the host stops; 0 for no
+            limit.
+        backlog: Connections of one listener that wait until the component accepts them.
+        lowest_port: The lowest port that a component may listen on.
+        reserved_ports: Ports that no component may listen on.
+        lookups: Names whose addresses the host remembers for each instance of a component.
+        lookup_seconds: Seconds for which a component may connect to the address of a name that it
+            looked up.
     """
 
     connect_timeout: float = 10.0
@@ -85,6 +100,15 @@ class NetworkPolicy:
     transfer_bytes: int = 8 * 1024 * 1024
     connections: int = 64
     internal_networks: tuple[str, ...] = ()
+    idle_timeout: float = 600.0
+    longest_connection: float = 86_400.0
+    bytes_per_second: int = 0
+    total_bytes: int = 0
+    backlog: int = 16
+    lowest_port: int = 1024
+    reserved_ports: tuple[int, ...] = ()
+    lookups: int = 64
+    lookup_seconds: float = 300.0
 
     def seconds(self, timeout_ms: int) -> float:
         """Return a component's timeout in seconds; 0 means the default."""

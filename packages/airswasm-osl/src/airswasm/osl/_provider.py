@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from airswasm.runtime import HostInterface, LiveSettings, Services
+from airswasm.runtime import HostInterface, LiveSettings, Meters, Services
 from airswasm.security import Guard
 
 from ._effects import effects_of
@@ -19,11 +19,14 @@ from ._files.filesystem import Filesystem
 from ._http.http import Http, HttpClient
 from ._http.wasi import WasiHttp
 from ._network.addresses import Doorman, read_networks
+from ._network.dns import Dns
+from ._network.places import Network
 from ._network.tcp import Tcp
 from ._network.udp import Udp
 from ._policy import FolderLimits, NetworkPolicy, OslPolicy, ProcessPolicy, policy_of
 from ._processes.process import Processes
 from ._wasi_files.filesystem import WasiFilesystem
+from ._wasi_sockets.interfaces import WasiSockets
 
 
 def provide(services: Services) -> Iterable[HostInterface]:
@@ -42,19 +45,22 @@ def provide(services: Services) -> Iterable[HostInterface]:
     client = HttpClient(doorman, policy.network, effects=effects)
     files, programs = Filesystem(policy, effects), Processes(policy, guard, effects)
     wasi_files = WasiFilesystem(guard, policy, effects)
-    tcp, udp = (kind(doorman, policy.network, effects) for kind in (Tcp, Udp))
+    meters = services.get(Meters) if services.has(Meters) else None
+    network = Network(doorman, policy.network, meters, effects)
     http, wasi_http = Http(client, policy.network), WasiHttp(guard, client, policy.network)
     if services.has(LiveSettings) and not services.has(OslPolicy):
         live = services.get(LiveSettings)
         _follow_files(live, (files, programs, wasi_files))
-        _follow_network(live, doorman, (client, tcp, udp, http, wasi_http))
+        _follow_network(live, doorman, (client, network, http, wasi_http))
     return (
         files.interface(),
         programs.interface(),
-        tcp.interface(),
-        udp.interface(),
+        Tcp(network).interface(),
+        Udp(network).interface(),
+        Dns(network).interface(),
         http.interface(),
         *wasi_files.interfaces(),
+        *WasiSockets(network).interfaces(),
         *wasi_http.interfaces(),
     )
 

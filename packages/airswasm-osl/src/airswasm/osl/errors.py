@@ -139,6 +139,82 @@ class OperationFailed(OslError):
     explanation = OslError.explanation
 
 
+class AddressRefused(AccessDenied):
+    """The address is one of this host or its networks, and the grant does not name it."""
+
+    explanation = ErrorCode(
+        "E0820",
+        "address inside the host's networks",
+        "A granted name or pattern leads to an address that is not public.",
+        'grant the address itself (tcp.connect = ["10.0.0.5:5432"]), or open its network with '
+        "network.internal_networks",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, text: str = "", layer: str = "host") -> None:
+        super().__init__(text, layer)
+
+
+class ListenRefused(AccessDenied):
+    """The host keeps the port for itself, or the grant does not name the address."""
+
+    explanation = ErrorCode(
+        "E0821",
+        "no listening there",
+        "The port is reserved, or a pattern is to open an address that is not loopback.",
+        "listen on 127.0.0.1 and a port from network.lowest_port on, or grant the address itself "
+        '(tcp.listen = ["0.0.0.0:8080"])',
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, text: str = "", layer: str = "host") -> None:
+        super().__init__(text, layer)
+
+
+class AddressInUse(AlreadyExists):
+    """Another socket of this machine has the address."""
+
+    explanation = ErrorCode(
+        "E0822",
+        "address in use",
+        "Another socket of this machine has the address and port.",
+        "choose another port, or port 0 for a free one",
+    )
+
+
+class TrafficExceeded(LimitReached):
+    """The component has sent and received all that it may until the host stops."""
+
+    explanation = ErrorCode(
+        "E0823",
+        "traffic used up",
+        "The component has moved as many bytes as network.total_bytes allows.",
+        "raise network.total_bytes, and reload the host",
+    )
+
+
+class ConnectionEnded(Disconnected):
+    """The host closed the connection: it was idle for too long, or open for too long."""
+
+    explanation = ErrorCode(
+        "E0824",
+        "connection closed by the host",
+        "It was idle for network.idle_timeout, or open for network.longest_connection.",
+        "connect again, or raise the setting",
+    )
+
+
+class TooManySockets(LimitReached):
+    """The component holds as many sockets as it may."""
+
+    explanation = ErrorCode(
+        "E0825",
+        "too many sockets",
+        "The component holds as many sockets as network.connections allows.",
+        "close connections that are not needed, or raise network.connections",
+    )
+
+
 _BY_ERRNO: dict[int, type[OslError]] = {
     errno.ENOENT: NotFound,
     errno.EEXIST: AlreadyExists,

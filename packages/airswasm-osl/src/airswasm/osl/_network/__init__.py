@@ -1,9 +1,15 @@
-"""Connections and datagrams of components.
+"""Connections, datagrams and names of components.
 
 | | |
 |---|---|
 | `spelling` | spellings of addresses and URLs |
+| `listening` | spellings of this host's addresses, and of names |
 | `addresses` | names resolved once and checked, and connecting to what was checked |
-| `tcp` | the interface for TCP |
-| `udp` | the interface for UDP |
+| `resolver` | the system's resolver, on a few threads for each component |
+| `names` | the addresses of the names that an instance has looked up |
+| `gate` | the rights to names, addresses, and ports of this host |
+| `traffic` | bytes that each component moves, and how fast it may |
+| `places` | the engine, and places for sockets: counted, and closed with the instance |
+| `connections` | connections, listeners, and sockets for datagrams |
+| `tcp`, `udp`, `dns` | the contract's interfaces |
 """

@@ -24,7 +24,8 @@ import anyio
 from airswasm.security import Guard, InvalidResource
 from airswasm.security.addresses import Address, as_address, innermost, problem_with
 
-from ..errors import AccessDenied, Disconnected, Malformed, NotFound
+from ..errors import AccessDenied, AddressRefused, Disconnected, Malformed, NotFound
+from .resolver import Resolver
 from .spelling import read_address
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -87,34 +88,25 @@ def named_hosts(pattern: str) -> str:
     return authority.partition(":")[0]
 
 
-async def system_resolver(host: str, port: int) -> Sequence[str]:
-    """Resolve a name through the operating system, on a worker thread.
-
-    Raises:
-        OSError: The name is unknown.
-    """
-    found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
 class Doorman:
     """Resolves endpoints that components name to addresses that they may reach.
 
     Args:
         guard: Tells which grant covers the call.
         internal_networks: Networks to treat as public.
-        resolve: Resolves names.
+        resolve: Resolves names, in place of the operating system.
     """
 
     def __init__(
         self,
         guard: Guard,
         internal_networks: Iterable[str] = (),
-        resolve: Resolve = system_resolver,
+        resolve: Resolve | None = None,
     ) -> None:
-        self._guard = guard
+        self.guard = guard
         self._internal = read_networks(internal_networks)
         self._resolve = resolve
+        self._resolver = Resolver()
 
     def open_to(self, internal_networks: tuple[Network, ...]) -> None:
         """Treat these networks of the host, and no others, as public from the next call on."""
@@ -141,16 +133,37 @@ class Doorman:
             AccessDenied: An address is out of bounds, or no grant covers the call.
             NotFound: The name is unknown.
         """
-        decision = self._guard.decide(component, capability, resource)
+        decision = self.guard.decide(component, capability, resource)
         if not decision.is_allowed:
             raise AccessDenied(decision.text, decision.layer)
         is_named = named_hosts(decision.reason) == endpoint.host
-        addresses = await self._looked_up(endpoint)
+        addresses = await self.look_up(component, endpoint)
         for address in addresses:
-            self._check(address, endpoint, is_named)
+            self.check_address(address, endpoint, is_named)
             if endpoint.address is None:
-                self._check_denials(component, capability, spelled_at(_as_host(address)))
+                self._check_denials(component, capability, spelled_at(as_host(address)))
         return addresses
+
+    def check_permit(
+        self, component: str, capability: str, endpoint: Endpoint, address: Address
+    ) -> None:
+        """Check that a component may reach an address under the name that led to it.
+
+        Args:
+            component: The caller.
+            capability: `tcp:connect` or `udp:send`.
+            endpoint: The name and the port, or the address and the port.
+            address: The address, which the name had when this host looked it up.
+
+        Raises:
+            AccessDenied: No grant covers it, or the address is out of bounds.
+        """
+        decision = self.guard.check(component, capability, str(endpoint))
+        if not decision.is_allowed:
+            raise AccessDenied(decision.text, decision.layer)
+        self.check_address(address, endpoint, named_hosts(decision.reason) == endpoint.host)
+        if endpoint.address is None:
+            self._check_denials(component, capability, endpoint.at(as_host(address)))
 
     def keep(
         self,
@@ -163,20 +176,29 @@ class Doorman:
     ) -> Callable[[], None]:
         """Note an open connection, which ends when it is denied by its name or its address."""
         address = as_address(peer.partition("%")[0])
-        also = () if address is None else (endpoint.at(_as_host(address)),)
-        return self._guard.keep(component, capability, resource, end, also=also)
+        also = () if address is None else (endpoint.at(as_host(address)),)
+        return self.guard.keep(component, capability, resource, end, also=also)
 
     def _check_denials(self, component: str, capability: str, resource: str) -> None:
-        denied = self._guard.forbids(component, capability, resource)
+        denied = self.guard.forbids(component, capability, resource)
         if denied is not None:
             raise AccessDenied(denied.text, denied.layer)
 
-    async def _looked_up(self, endpoint: Endpoint) -> Sequence[Address]:
+    async def look_up(self, component: str, endpoint: Endpoint) -> Sequence[Address]:
+        """Return the addresses of an endpoint, unchecked.
+
+        Raises:
+            NotFound: The name is unknown.
+            LimitReached: The component's look-ups of before have not ended yet.
+        """
         literal = endpoint.address
         if literal is not None:
             return (literal,)
         try:
-            answers = await self._resolve(endpoint.host, endpoint.port)
+            if self._resolve is not None:
+                answers = await self._resolve(endpoint.host, endpoint.port)
+            else:
+                answers = await self._resolver.find(component, endpoint.host, endpoint.port)
         except OSError as error:
             raise NotFound(f"{endpoint.host}: the name is unknown") from error
         addresses = [as_address(answer.partition("%")[0]) for answer in answers]
@@ -185,7 +207,12 @@ class Doorman:
             raise NotFound(f"{endpoint.host}: the name has no usable address")
         return known
 
-    def _check(self, address: Address, endpoint: Endpoint, is_named: bool) -> None:
+    def check_address(self, address: Address, endpoint: Endpoint, is_named: bool) -> None:
+        """Check that an address is public, or that the grant names it.
+
+        Raises:
+            AddressRefused: It is not.
+        """
         problem = problem_with(address)
         if problem is None or self._is_internal(address):
             return
@@ -194,7 +221,7 @@ class Doorman:
         )
         if is_named and is_literal and problem not in ("unspecified", "multicast"):
             return
-        raise AccessDenied(
+        raise AddressRefused(
             f"{endpoint}: {address} is a {problem} address; a component reaches it only "
             f"where the grant names the address itself, without a wildcard",
             "host",
@@ -207,7 +234,7 @@ class Doorman:
         )
 
 
-def _as_host(address: Address) -> str:
+def as_host(address: Address) -> str:
     """Return an address as a URL has it."""
     inner = innermost(address)
     return f"[{inner}]" if inner.version == 6 else str(inner)

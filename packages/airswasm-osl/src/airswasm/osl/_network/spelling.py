@@ -33,8 +33,10 @@ __all__ = (
     "REFUSED_METHODS",
     "URL",
     "read_address",
+    "read_host",
     "read_request",
     "read_url",
+    "spelled_host_pattern",
 )
 
 METHOD = re.compile(r"[A-Z][A-Z-]{0,31}")
@@ -63,6 +65,11 @@ def read_address(value: str) -> str:
     if not colon:
         raise InvalidResource(value, "write host:port")
     return f"{_host(host, value)}:{_port(port, value)}"
+
+
+def read_host(value: str) -> str:
+    """Return an ASCII name in lower case, or an IP address in its canonical form."""
+    return _host(value, value)
 
 
 def _port(port: str, value: str) -> int:
@@ -213,6 +220,15 @@ def _host_pattern(host: str, text: str) -> str:
         reason = f"hosts of others end in {top!a}, too"
         raise InvalidPattern(text, f"{reason}{_meant(f'{above}.{stem}')}")
     return lowered
+
+
+def spelled_host_pattern(text: str) -> str:
+    """Return the pattern of a host in one spelling.
+
+    Raises:
+        InvalidPattern: No host is spelled so.
+    """
+    return _host_pattern(text, text)
 
 
 def _meant(text: str) -> str:

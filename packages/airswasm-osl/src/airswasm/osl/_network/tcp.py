@@ -1,9 +1,4 @@
-"""`airswasm:component/tcp`: connections to granted hosts.
-
-These are plain non-blocking sockets that the event loop waits for. anyio's own streams were
-rejected for one reason: they close asynchronously, but when a guest drops a connection, or is
-stopped, it must close at once.
-"""
+"""`airswasm:component/tcp`: connections to granted hosts, and listeners on granted addresses."""
 
 from __future__ import annotations
 
@@ -11,203 +6,87 @@ import socket
 from collections.abc import Awaitable, Callable
 
 import anyio
-from airswasm.runtime import Caller, Holding, HostFunction, HostInterface, HostResource
+from airswasm.runtime import Caller, HostFunction, HostInterface, HostResource
 
 from .._answers import answered
-from .._effects import Effects, RunningEffect
-from .._policy import NetworkPolicy
-from ..errors import AccessDenied, Disconnected, LimitReached, TimedOut
-from .addresses import Doorman, Endpoint, connect
+from ..errors import TimedOut
+from .addresses import Endpoint, connect
+from .connections import (
+    Connection,
+    Listener,
+    OpenSocket,
+    bound,
+    denying,
+    own_endpoint,
+    peer_endpoint,
+)
+from .gate import CONNECT, LISTEN_TCP
+from .places import Network, Place
 
-CAPABILITY = "tcp:connect"
-CONNECTION_BYTES = 2_048
 RECEIVE_BYTES = 256 * 1024
 """The largest `receive`: the host reserves the memory before the data arrives."""
-
-
-class Connection:
-    """The `connection` resource: one open TCP connection."""
-
-    def __init__(
-        self,
-        peer: Endpoint,
-        connected: socket.socket,
-        holding: Holding | None = None,
-        effect: RunningEffect | None = None,
-    ) -> None:
-        self.peer = peer
-        self.on_close: Callable[[], None] | None = None
-        self.denial: str | None = None
-        self._holding = holding
-        self._effect = effect or Effects().begin("", CAPABILITY, str(peer))
-        self._socket = connected
-
-    async def receive(self, max_bytes: int) -> bytes:
-        """Return at least one byte, or no bytes at the end.
-
-        Raises:
-            Disconnected: The connection broke.
-            AccessDenied: Its grant ended.
-        """
-        while True:
-            try:
-                data = self._socket.recv(max_bytes)
-                self._effect.received(len(data))
-                return data
-            except (BlockingIOError, InterruptedError):
-                await self._ready(anyio.wait_readable)
-            except OSError as error:
-                raise self._broken(error.strerror) from error
-
-    async def send(self, data: bytes) -> None:
-        """Send all data; after a cancel, the number of bytes sent is unknown.
-
-        Raises:
-            Disconnected: The connection broke.
-            AccessDenied: Its grant ended.
-        """
-        view = memoryview(data)
-        while view:
-            try:
-                sent_bytes = self._socket.send(view)
-                self._effect.sent(sent_bytes)
-                view = view[sent_bytes:]
-            except (BlockingIOError, InterruptedError):
-                await self._ready(anyio.wait_writable)
-            except OSError as error:
-                raise self._broken(error.strerror) from error
-
-    async def _ready(self, wait: Callable[[socket.socket], Awaitable[None]]) -> None:
-        try:
-            await wait(self._socket)
-        except anyio.ClosedResourceError as error:
-            raise self._broken("it was closed") from error
-
-    def _broken(self, reason: str | None) -> AccessDenied | Disconnected:
-        if self.denial is not None:
-            return AccessDenied(self.denial, "grants")
-        return Disconnected(f"{self.peer}: {reason}")
-
-    def end(self, denial: str) -> None:
-        """Close it because its grant ended."""
-        self.denial = denial
-        self.close()
-
-    @property
-    def address(self) -> str:
-        """The address that it is connected to."""
-        return str(self._socket.getpeername()[0])
-
-    def close(self) -> None:
-        """Close it at once. Closing twice is harmless."""
-        if self._socket.fileno() >= 0:
-            anyio.notify_closing(self._socket)
-            self._socket.close()
-            if self._holding is not None:
-                self._holding.release()
-            denial = self.denial
-            self._effect.end(None if denial is None else AccessDenied(denial, "grants"))
-        if self.on_close is not None:
-            self.on_close()
-
-
-class Connections:
-    """The open connections of one instance."""
-
-    def __init__(self) -> None:
-        self._open: set[Connection] = set()
-
-    @classmethod
-    def of(cls, caller: Caller) -> Connections:
-        """Return the caller's connections, which close when its instance ends."""
-
-        def make() -> Connections:
-            connections = cls()
-            caller.on_close(connections.close)
-            return connections
-
-        return caller.keep(cls, make)
-
-    def __len__(self) -> int:
-        return len(self._open)
-
-    def add(self, connection: Connection) -> Connection:
-        """Keep a connection until it is closed."""
-        self._open.add(connection)
-        return connection
-
-    def discard(self, connection: Connection) -> None:
-        """Forget a closed connection."""
-        self._open.discard(connection)
-
-    def close(self) -> None:
-        """Close all of them."""
-        while self._open:
-            self._open.pop().close()
 
 
 class Tcp:
     """The functions of the interface, for all components of one host."""
 
-    def __init__(
-        self, doorman: Doorman, policy: NetworkPolicy, effects: Effects | None = None
-    ) -> None:
-        self._doorman = doorman
-        self.policy = policy
-        self._effects = effects or Effects()
+    def __init__(self, network: Network) -> None:
+        self._network = network
 
     def interface(self) -> HostInterface:
         """Return the interface for guests; a guard belongs in front of it."""
         functions: dict[str, Callable[..., Awaitable[object]]] = {
             "connect": self.connect,
+            "listen": self.listen,
             "[method]connection.receive": self.receive,
             "[method]connection.send": self.send,
+            "[method]connection.finish": self.finish,
+            "[method]listener.accept": self.accept,
         }
         answers: dict[str, HostFunction] = {
             name: answered(function) for name, function in functions.items()
         }
+        answers["[method]connection.peer"] = lambda _caller, connection: str(connection.peer)
+        answers["[method]listener.address"] = lambda _caller, listener: str(
+            own_endpoint(listener.plain)
+        )
+        dropped = HostResource(drop=_close)
         return HostInterface(
-            "airswasm:component/tcp@0.1.0", answers, {"connection": HostResource(drop=_close)}
+            "airswasm:component/tcp@0.1.0", answers, {"connection": dropped, "listener": dropped}
         )
 
     async def connect(self, caller: Caller, address: str, timeout_ms: int) -> Connection:
         """Connect; a cancel or timeout closes the unfinished connection."""
-        with self._effects.begin(caller.name, CAPABILITY, address) as effect:
-            connection = await self._connect(caller, address, timeout_ms, effect)
+        with self._network.effects.begin(caller.name, CONNECT, address) as effect:
+            connection = await self._connect(caller, address, timeout_ms)
+            connection.effect = effect
             effect.outlive()
         return connection
 
-    async def _connect(
-        self, caller: Caller, address: str, timeout_ms: int, effect: RunningEffect
-    ) -> Connection:
+    async def _connect(self, caller: Caller, address: str, timeout_ms: int) -> Connection:
         endpoint = Endpoint.read(address)
-        connections = Connections.of(caller)
-        if len(connections) >= self.policy.connections:
-            raise LimitReached(f"more than {self.policy.connections} connections at once")
-        holding = caller.account.hold(CONNECTION_BYTES, descriptors=1)
-        seconds = self.policy.seconds(timeout_ms or round(self.policy.connect_timeout * 1000))
+        network, doorman = self._network, self._network.doorman
+        place = Place(network, caller)
+        policy = network.policy
+        seconds = policy.seconds(timeout_ms or round(policy.connect_timeout * 1000))
         try:
             with anyio.fail_after(seconds):
-                addresses = await self._doorman.addresses(
-                    caller.name, CAPABILITY, address, endpoint, endpoint.at
+                addresses = await doorman.addresses(
+                    caller.name, CONNECT, address, endpoint, endpoint.at
                 )
                 connected = await connect(addresses, endpoint, socket.SOCK_STREAM)
+            peer = peer_endpoint(connected, str(endpoint))
         except TimeoutError:
-            holding.release()
+            place.release()
             raise TimedOut from None
         except BaseException:
-            holding.release()
+            place.release()
             raise
-        connection = connections.add(Connection(endpoint, connected, holding, effect))
-        forget = self._doorman.keep(
-            caller.name, CAPABILITY, address, endpoint, connection.end, connection.address
+        connection = Connection(network, place, str(endpoint), connected, peer)
+        end = denying(connection)
+        connection.on_close.append(
+            doorman.keep(caller.name, CONNECT, address, endpoint, end, peer.host)
         )
-
-        def closed() -> None:
-            connections.discard(connection)
-            forget()
-
-        connection.on_close = closed
         return connection
 
     async def receive(self, caller: Caller, connection: Connection, max_bytes: int) -> bytes:
@@ -220,7 +99,36 @@ class Tcp:
         """Wait for the peer; the call's own time limit bounds it."""
         await connection.send(data)
 
+    async def finish(self, _caller: Caller, connection: Connection) -> None:
+        """End the sending side."""
+        connection.finish()
 
-def _close(connection: object) -> None:
-    assert isinstance(connection, Connection)
-    connection.close()
+    async def listen(self, caller: Caller, address: str) -> Listener:
+        """Listen; the peers of the backlog wait for `accept`."""
+        network = self._network
+        at, port, resource = network.gate.listen_at(caller, LISTEN_TCP, address)
+        with network.effects.begin(caller.name, LISTEN_TCP, resource) as effect:
+            place = Place(network, caller)
+            try:
+                plain = bound(at, port, socket.SOCK_STREAM)
+            except BaseException:
+                place.release()
+                raise
+            plain.listen(network.policy.backlog)
+            listener = Listener(network, place, resource, plain, effect)
+            effect.outlive()
+        listener.keep_while_granted()
+        return listener
+
+    async def accept(self, _caller: Caller, listener: Listener, timeout_ms: int) -> Connection:
+        """Wait for a peer."""
+        try:
+            with anyio.fail_after(self._network.policy.seconds(timeout_ms)):
+                return await listener.accept()
+        except TimeoutError:
+            raise TimedOut from None
+
+
+def _close(opened: object) -> None:
+    assert isinstance(opened, OpenSocket)
+    opened.close()

@@ -151,11 +151,13 @@ class IoError:
         text: for people.
         filesystem_code: the case of wasi:filesystem's `error-code`, if a file was behind it.
         http_code: the `Case` of wasi:http's `error-code`, if a request was behind it.
+        network_code: the case of wasi:sockets' `error-code`, if a socket was behind it.
     """
 
     text: str
     filesystem_code: str | None = None
     http_code: object = None
+    network_code: str | None = None
 
 
 class StreamClosed(Exception):

@@ -1,7 +1,7 @@
 """wasi:sockets without a socket: creating one, or asking for a name, is denied.
 
-No socket is ever handed out, so its methods are never called; they exist so
-that guests link.
+No socket is handed out, so its methods are not called; they exist so that guests link.
+airswasm-osl replaces the interfaces that make sockets, and those of the sockets, by name.
 """
 
 from __future__ import annotations
@@ -62,8 +62,9 @@ def _network(_caller: Caller) -> Network:
     return Network()
 
 
-def _error_code(_caller: Caller, _error: IoError) -> None:
-    """Answer that no error of ours stems from a socket."""
+def _error_code(_caller: Caller, error: IoError) -> str | None:
+    """Answer `network-error-code`: why a socket's stream failed."""
+    return error.network_code
 
 
 def interfaces(version: str) -> Iterable[HostInterface]:
