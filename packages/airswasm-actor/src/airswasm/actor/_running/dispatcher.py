@@ -261,7 +261,7 @@ class Dispatcher(Exchange):
         self._running = cell
         tally = cell.rare.tally
         try:
-            if tally is None:
+            if tally is None or not (tally.is_summed or self.tracing.is_sampled(message)):
                 self._handle(cell, message)
             else:
                 self._handle_measured(cell, message, tally)
@@ -401,7 +401,7 @@ class Dispatcher(Exchange):
                 if message is None:
                     cell.release_queue()
                     break
-                if tally is None:
+                if tally is None or not (tally.is_summed or self.tracing.is_sampled(message)):
                     self._handle(cell, message)
                 else:
                     self._handle_measured(cell, message, tally)
@@ -576,8 +576,8 @@ class Dispatcher(Exchange):
                 tally.queue_otherwise(queued)
         try:
             work.call = call = guest.begin(message, cell.context, work.wake)
-            if tally is not None and tally.is_watched:
-                itemize(call)
+            if tally is not None and (tally.is_watched or tally.is_traced):
+                self._itemize(tally, message, call)
             work.is_waiting = True
             state = CallState.READY if cell.rare.holds_loop else call.poll()
         except (UnfitPayload, MessageTooLarge) as error:
@@ -594,6 +594,13 @@ class Dispatcher(Exchange):
                 self.end_call(cell, work, call)
             else:
                 self._go_on(cell, work, call, state)
+
+    def _itemize(self, tally: Tally, message: Message, call: GuestCall) -> None:
+        """Have the account of a call kept where its receipt will be made."""
+        if tally.is_traced and self.tracing.is_sampled(message):
+            itemize(call, in_order=True)
+        elif tally.is_watched:
+            itemize(call, in_order=False)
 
     def _poll(self, cell: Cell, work: CallWork, call: GuestCall) -> None:
         """Run one slice of a call."""
@@ -674,7 +681,12 @@ class Dispatcher(Exchange):
         tally = rare.tally
         if tally is not None:
             payload = message[0]
-            if type(payload) is not bytes or refusal is not None or tally.is_watched:
+            if (
+                type(payload) is not bytes
+                or refusal is not None
+                or tally.is_watched
+                or (tally.is_traced and self.tracing.is_sampled(message))
+            ):
                 self._note_reply(cell, tally, work, result, refusal)
             elif request is None:  # as most are
                 tally.handled += 1
@@ -724,8 +736,8 @@ def _note_hold(cell: Cell, worked: float) -> None:
     rare.is_suspect = True
 
 
-def itemize(call: GuestCall) -> None:
+def itemize(call: GuestCall, *, in_order: bool) -> None:
     """Have a call keep account of each host function, if it can: its receipt is wanted."""
-    keep_account = attribute_of(call, "itemize")
+    keep_account = attribute_of(call, "itemize_in_order" if in_order else "itemize")
     if callable(keep_account):
         keep_account()
