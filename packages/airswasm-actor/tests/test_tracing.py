@@ -145,7 +145,7 @@ async def test_the_share_of_chains_is_the_ratio_and_chains_are_whole(ratio: floa
 
 
 async def test_sums_of_python_actors_are_not_begun_by_a_trace() -> None:
-    """A tally that has the sampled messages only is nobody's sum."""
+    """A tally that has the sampled messages only is no sum."""
     async with ActorSystem() as system:
         system.receipts.trace(lambda _receipt: None, 1.0)
         ref = system.spawn(Plain(""), name="local/a")

@@ -12,14 +12,8 @@ from ._messages.message import HOST, Message
 from ._messages.receipt import Outcome, Receipt
 from ._messages.receipts import ReceiptListener, Receipts, Tally
 from ._messages.request import Request
-from ._messages.tracing import (
-    SentSpan,
-    SpanNotes,
-    Trace,
-    TraceContext,
-    Tracing,
-    read_traceparent,
-)
+from ._messages.trace import SentSpan, SpanNotes, Trace, TraceContext
+from ._messages.tracing import Tracing, read_traceparent
 from ._routing.broker import MessageBroker
 from ._routing.carrier import Accepted, Carrier
 from ._routing.hook import BrokerHook, Delivery

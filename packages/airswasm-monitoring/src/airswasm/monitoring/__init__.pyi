@@ -8,6 +8,7 @@ from ._series import OTHER
 from ._settings import MonitoringSettings
 from ._snapshot import ComponentSample, HostCallSample, Snapshot, Times
 from ._tracing.exporting import ExportCounts
+from ._tracing.guests import GuestTracing, provide
 from ._tracing.recent import RecentTraces, TraceRecord
 from ._tracing.settings import TracingSettings
 from ._tracing.span import Span, SpanEvent
@@ -23,6 +24,7 @@ __all__ = (
     "ComponentSample",
     "ExportCounts",
     "ExporterMissing",
+    "GuestTracing",
     "HealthReport",
     "HostCallSample",
     "History",
@@ -42,4 +44,5 @@ __all__ = (
     "assess",
     "monitoring_app",
     "observe",
+    "provide",
 )

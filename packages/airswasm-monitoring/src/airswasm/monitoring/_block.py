@@ -9,6 +9,8 @@ __all__ = ("BLOCK",)
 BLOCK = Block(
     name="monitoring",
     summary="Metrics, health and traces.",
+    interfaces=("airswasm:component/tracing@0.1.0",),
+    provide="airswasm.monitoring:provide",
     sections=(
         Section(
             "monitoring",

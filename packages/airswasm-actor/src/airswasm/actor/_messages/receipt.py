@@ -21,7 +21,7 @@ from airswasm.runtime import (
 from ..errors import GuestRefused, MessageTooLarge, UnfitPayload
 
 if TYPE_CHECKING:
-    from .tracing import Trace
+    from .trace import Trace
 
 __all__ = ("Outcome", "Receipt", "outcome_of")
 

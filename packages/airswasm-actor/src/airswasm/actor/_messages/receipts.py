@@ -26,7 +26,8 @@ from .receipt import Outcome, Receipt
 
 if TYPE_CHECKING:
     from .message import Message
-    from .tracing import Trace, Tracing
+    from .trace import Trace
+    from .tracing import Tracing
 
 __all__ = ("ReceiptListener", "Receipts", "Tally")
 
@@ -165,6 +166,7 @@ class Receipts:
         "_ended",
         "_listeners",
         "_measurers",
+        "_tracer",
         "is_listening",
         "last_error",
         "listener_errors",
@@ -178,6 +180,7 @@ class Receipts:
         self._ended: dict[str, None] = {}
         self._listeners: tuple[tuple[str | None, ReceiptListener], ...] = ()
         self._measurers = 0
+        self._tracer: ReceiptListener | None = None
         self.on_change: Callable[[str | None], None] = lambda _name: None
         self.is_listening = False
         self.listener_errors = 0
@@ -233,12 +236,12 @@ class Receipts:
         """
         tracing = self.tracing
         tracing.ratio = ratio
-        tracing.listener, tracing.is_on = listener, True
+        self._tracer, tracing.is_on = listener, True
         self.on_change(None)
 
         def stop() -> None:
-            if tracing.listener is listener:
-                tracing.listener, tracing.is_on = None, False
+            if self._tracer is listener:
+                self._tracer, tracing.is_on = None, False
                 tracing.forget()
                 self.on_change(None)
 
@@ -341,8 +344,8 @@ class Receipts:
         for name, listener in self._listeners:
             if name is None or name == receipt.receiver:
                 self._tell(listener, receipt)
-        if receipt.trace is not None and self.tracing.listener is not None:
-            self._tell(self.tracing.listener, receipt)
+        if receipt.trace is not None and self._tracer is not None:
+            self._tell(self._tracer, receipt)
 
     def _tell(self, listener: ReceiptListener, receipt: Receipt) -> None:
         try:

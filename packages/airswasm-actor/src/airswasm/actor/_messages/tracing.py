@@ -14,17 +14,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from secrets import randbits, token_hex
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 from zlib import crc32
+
+from .trace import SentSpan, SpanNotes, Trace, TraceContext
 
 if TYPE_CHECKING:
     from .message import Message
-    from .receipt import Receipt
+    from .trace import SentKind
 
-__all__ = ("SentSpan", "SpanNotes", "Trace", "TraceContext", "Tracing", "read_traceparent")
+__all__ = ("Tracing", "read_traceparent")
 
 _TRACEPARENT = re.compile(
     r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-[!-~]*)?",
@@ -38,96 +39,13 @@ _MOST_NOTED = 10_000
 """Messages in hand that have notes; a handler that never ends must not keep more."""
 _MOST_SENT = 128
 
-SentKind = Literal["producer", "client"]
-
-
-class TraceContext(NamedTuple):
-    """The place of a message in its trace, as in the W3C's recommendation.
-
-    Attributes:
-        trace_id: 32 hexadecimal digits.
-        span_id: 16 hexadecimal digits: the handling of the message.
-        parent_id: The span that caused it; empty for the first one.
-        is_sampled: Whether it is traced.
-    """
-
-    trace_id: str
-    span_id: str
-    parent_id: str
-    is_sampled: bool
-
-    @property
-    def traceparent(self) -> str:
-        """The context as a `traceparent` header, for what the handler calls."""
-        return f"00-{self.trace_id}-{self.span_id}-{self.is_sampled:02x}"
-
-
-@dataclass(frozen=True, slots=True)
-class SentSpan:
-    """A message that a handler has sent, or a call that it has made elsewhere.
-
-    Attributes:
-        span_id: The id that the receiver has as its parent's.
-        kind: `producer` of a message, `client` of a server elsewhere.
-        target: A name, a topic or a URL's host.
-        at: Wall time.
-    """
-
-    span_id: str
-    kind: SentKind
-    target: str
-    at: float
-
-
-@dataclass(slots=True)
-class SpanNotes:
-    """The notes on a traced message in hand.
-
-    Attributes:
-        sent: Messages that its handler sent, at most 128.
-        attributes: The handler's own, by key.
-        events: The handler's own: wall time, name and attributes.
-        dropped: Notes for which there was no room.
-        size_bytes: Bytes of the handler's own notes.
-    """
-
-    sent: list[SentSpan] = field(default_factory=list[SentSpan])
-    attributes: dict[str, str] = field(default_factory=dict[str, str])
-    events: list[tuple[float, str, tuple[tuple[str, str], ...]]] = field(
-        default_factory=list[tuple[float, str, tuple[tuple[str, str], ...]]]
-    )
-    dropped: int = 0
-    size_bytes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """The part of a receipt that a traced message has.
-
-    Attributes:
-        context: Its place in the trace.
-        message_id: `MessageBroker.id_of`.
-        ended_at: Wall time of the end of its handling.
-        notes: What its handler sent and noted.
-        replay_of: The id of the dead letter that it repeats; empty for others.
-    """
-
-    context: TraceContext
-    message_id: str
-    ended_at: float
-    notes: SpanNotes
-    replay_of: str = ""
-
-
-TraceListener = Callable[["Receipt"], None]
-
 
 class Tracing:
     """Decides which messages of one system are traced, and derives their contexts.
 
     Attributes:
-        is_on: Whether a reader listens. Without one, contexts are carried on as they came.
-        listener: Called with the receipt of each traced message; set with `Receipts.trace`.
+        is_on: Whether a reader listens (`Receipts.trace`). Without one, contexts are carried on as
+            they came.
     """
 
     __slots__ = (
@@ -139,7 +57,6 @@ class Tracing:
         "_threshold",
         "_wall_time",
         "is_on",
-        "listener",
     )
 
     def __init__(self, id_of: Callable[[Message], str], wall_time: Callable[[], float]) -> None:
@@ -149,7 +66,6 @@ class Tracing:
         self._secret = token_hex(8).encode()
         self._ratio, self._threshold = 0.0, 0
         self.is_on = False
-        self.listener: TraceListener | None = None
 
     @property
     def ratio(self) -> float:
@@ -207,14 +123,11 @@ class Tracing:
             kind: `client` for a call that leaves the system.
 
         Returns:
-            The header; empty when there is no trace to continue.
+            The header: as it came for a message that is not traced, or empty.
         """
         envelope = message.envelope
-        if not self.is_on:
+        if not (self.is_on and self.is_sampled(message)):
             return "" if envelope is None else envelope.traceparent
-        if not self.is_sampled(message):
-            context = self.context_of(message, sender)
-            return "" if context is None else context.traceparent
         context = self.context_of(message, sender)
         assert context is not None
         span_id = token_hex(8)

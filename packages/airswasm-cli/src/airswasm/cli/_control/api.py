@@ -34,6 +34,7 @@ from .recording_api import RECORDING_OPERATIONS
 from .storage_api import STORAGE_OPERATIONS
 from .swap_api import SWAP_OPERATIONS
 from .timer_api import TIMER_OPERATIONS
+from .trace_api import TRACE_OPERATIONS
 from .version_api import VERSION_OPERATIONS
 
 __all__ = ("COMPONENT", "MOST_BODY_BYTES", "OPERATIONS", "all_operations")
@@ -234,6 +235,7 @@ OPERATIONS = Table(
         *AUDIT_OPERATIONS,
         *LETTER_OPERATIONS,
         *TIMER_OPERATIONS,
+        *TRACE_OPERATIONS,
         *RECORDING_OPERATIONS,
         *VERSION_OPERATIONS,
         Operation(

@@ -32,6 +32,7 @@ from .storage import LocalStorage, StorageHost
 from .stored_host import HostReader, StoredHost, to_document
 from .swaps import LocalSwaps, SwapHost
 from .timers import LocalTimers, TimerHost
+from .traces import LocalTraces, TraceHost
 from .versions import LocalVersions, VersionHost
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Host(
     StorageHost,
     LetterHost,
     TimerHost,
+    TraceHost,
     FunctionHost,
     RecordingHost,
     SwapHost,
@@ -265,6 +267,7 @@ class LocalHost(
     LocalStorage,
     LocalLetters,
     LocalTimers,
+    LocalTraces,
     LocalFunctions,
     LocalRecordings,
     LocalSwaps,
@@ -284,6 +287,7 @@ class LocalHost(
         LocalStorage.__init__(self, system)
         LocalLetters.__init__(self, system)
         LocalTimers.__init__(self, system)
+        LocalTraces.__init__(self, system)
         LocalFunctions.__init__(self, system)
         LocalRecordings.__init__(self, system)
         LocalSwaps.__init__(self, system)

@@ -16,7 +16,7 @@ _MOST_SPANS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class TraceRecord:
-    """What is kept of one trace.
+    """A trace that is kept.
 
     Attributes:
         trace_id: 32 hexadecimal digits.

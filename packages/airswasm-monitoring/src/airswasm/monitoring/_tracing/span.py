@@ -65,7 +65,7 @@ class Span:
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Seconds from its beginning to its end."""
         return max(0.0, self.ended_at - self.began_at)
 
     @property
