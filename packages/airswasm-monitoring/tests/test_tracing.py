@@ -8,13 +8,22 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
-from airswasm.actor import ActorSystem, Context, Envelope, Message
+from airswasm.actor import (
+    ActorSystem,
+    Context,
+    Envelope,
+    Message,
+    Outcome,
+    Receipt,
+    SpanNotes,
+    Trace,
+    TraceContext,
+)
 from airswasm.monitoring import (
     CollectorFailed,
     ExporterMissing,
     Monitor,
     RecentTraces,
-    Span,
     TraceNotKept,
     TracingSettings,
 )
@@ -284,34 +293,35 @@ async def test_the_last_traces_are_kept() -> None:
             monitor.traces.get("f" * 32)
 
 
-def span(trace: int, number: int, size: int = 0) -> Span:
-    return Span(
-        f"{trace + 1:032x}", f"{number + 1:016x}", "", "process a/b", "consumer", "a/b",
-        float(number), number + 1.0, (("text", "x" * size),),
+def receipt(trace: int, number: int, noted: int = 0) -> Receipt:
+    context = TraceContext(f"{trace + 1:032x}", f"{number + 1:016x}", "", is_sampled=True)
+    notes = SpanNotes(size_bytes=noted)
+    return Receipt(
+        number, "host", "a/b", 1, "", None, None, Outcome.HANDLED, "", 0.0, 0.0, 1.0, 0, 0, None,
+        Trace(context, str(number), number + 1.0, notes),
     )  # fmt: skip
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2000)), max_size=200),
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 8192)), max_size=200),
     st.integers(0, 5),
-    st.integers(0, 20_000),
+    st.integers(0, 50_000),
 )
 def test_what_is_kept_is_bounded(adds: list[tuple[int, int]], most: int, most_bytes: int) -> None:
-    """In number and in bytes, and the books of bytes are right."""
+    """In number and in bytes, and nothing of a dropped trace stays counted."""
     recent = RecentTraces(most, most_bytes)
-    for number, (trace, size) in enumerate(adds):
-        recent.add([span(trace, number, size)])
-        assert len(recent) <= most
+    for number, (trace, noted) in enumerate(adds):
+        recent.add(receipt(trace, number, noted))
+        assert len(recent) == len(list(recent.all())) <= most
         assert recent.size_bytes <= most_bytes
-    assert recent.size_bytes == sum(
-        each.size_bytes for record in recent.all() for each in record.spans
-    )
+    recent.hold_to(0, 0)
+    assert recent.size_bytes == 0
 
 
 def test_a_trace_without_an_end_is_bounded() -> None:
     recent = RecentTraces(10, 2**30)
     for number in range(3000):
-        recent.add([span(0, number)])
+        recent.add(receipt(0, number))
     (record,) = recent.all()
     assert len(record.spans) == 1000
     assert record.left_out == 2000

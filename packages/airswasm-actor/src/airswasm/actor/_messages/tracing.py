@@ -15,6 +15,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from hashlib import blake2b
+from math import ceil
+from random import Random
 from secrets import randbits, token_hex
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from .message import Message
     from .trace import SentKind
 
-__all__ = ("Tracing", "read_traceparent")
+__all__ = ("MARKS", "Tracing", "read_traceparent")
 
 _TRACEPARENT = re.compile(
     r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-[!-~]*)?",
@@ -34,6 +36,8 @@ _TRACEPARENT = re.compile(
 _SPREAD = 2_654_435_761
 """Knuth's multiplier: consecutive numbers fall evenly over 32 bits."""
 _MASK = 2**32 - 1
+MARKS = 2**12 - 1
+"""The last number of a mark."""
 _SAMPLED = frozenset("13579bdf")
 _MOST_NOTED = 10_000
 """Messages in hand that have notes; a handler that never ends must not keep more."""
@@ -44,6 +48,8 @@ class Tracing:
     """Decides which messages of one system are traced, and derives their contexts.
 
     Attributes:
+        marks: For a first message without an envelope: false if it is not sampled, by its number
+            modulo 4,096. It is the quick part of `is_sampled`.
         is_on: Whether a reader listens (`Receipts.trace`). Without one, contexts are carried on as
             they came.
     """
@@ -57,6 +63,7 @@ class Tracing:
         "_threshold",
         "_wall_time",
         "is_on",
+        "marks",
     )
 
     def __init__(self, id_of: Callable[[Message], str], wall_time: Callable[[], float]) -> None:
@@ -64,7 +71,7 @@ class Tracing:
         self._notes: dict[str, SpanNotes] = {}
         self._salt = randbits(32)
         self._secret = token_hex(8).encode()
-        self._ratio, self._threshold = 0.0, 0
+        self.ratio = 0.0
         self.is_on = False
 
     @property
@@ -76,7 +83,13 @@ class Tracing:
     def ratio(self, ratio: float) -> None:
         if not 0.0 <= ratio <= 1.0:
             raise ValueError("the ratio of traced messages must be from 0 to 1")
-        self._ratio, self._threshold = ratio, round(ratio * 2**32)
+        self._ratio = ratio
+        marked = ceil(ratio * (MARKS + 1))
+        marks = bytearray(MARKS + 1)
+        for place in Random(self._salt).sample(range(MARKS + 1), marked):  # noqa: S311 - a spread
+            marks[place] = 1
+        self.marks = bytes(marks)
+        self._threshold = round(ratio * (MARKS + 1) / max(1, marked) * 2**32)
 
     def is_sampled(self, message: Message) -> bool:
         """Return whether a message is traced, while there is a reader."""
@@ -88,7 +101,9 @@ class Tracing:
                 return False
             if not number:
                 number = crc32(envelope[0].encode())
-        return (number * _SPREAD + self._salt) & _MASK < self._threshold
+        if not self.marks[number & MARKS]:
+            return False
+        return ((number >> 12) * _SPREAD + self._salt) & _MASK < self._threshold
 
     def context_of(self, message: Message, receiver: str) -> TraceContext | None:
         """Return the context of a message in hand; None where there is none.

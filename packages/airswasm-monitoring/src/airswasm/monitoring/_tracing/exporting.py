@@ -25,10 +25,12 @@ from time import time
 from typing import TYPE_CHECKING
 
 import anyio
+from airswasm.actor import Receipt
 from airswasm.runtime import Finding, Health
 from anyio import to_thread
 
 from ..errors import CollectorFailed, ExporterMissing
+from .making import number_of_spans, size_of_spans, spans_of
 from .settings import TracingSettings
 from .span import Span
 
@@ -80,28 +82,29 @@ class Exporter:
         self.counts = counts
         self.failure: CollectorFailed | ExporterMissing | None = None
         self._settings = settings
-        self._waiting: deque[Span] = deque()
+        self._waiting: deque[Receipt] = deque()
+        self._waiting_spans = 0
         self._waiting_bytes = 0
         self._news = anyio.Event()
         self._resource = resource
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return self._waiting_spans
 
-    def offer(self, spans: Sequence[Span]) -> None:
-        """Queue spans; neither wait nor raise."""
+    def offer(self, receipt: Receipt) -> None:
+        """Queue the spans of a message; neither wait nor raise."""
         settings = self._settings
-        for span in spans:
-            size_bytes = span.size_bytes
-            if (
-                len(self._waiting) >= settings.queue
-                or self._waiting_bytes + size_bytes > settings.queue_bytes
-            ):
-                self.counts.dropped += 1
-                continue
-            self._waiting.append(span)
-            self._waiting_bytes += size_bytes
-        if len(self._waiting) >= settings.batch:
+        spans, size_bytes = number_of_spans(receipt), size_of_spans(receipt)
+        if (
+            self._waiting_spans + spans > settings.queue
+            or self._waiting_bytes + size_bytes > settings.queue_bytes
+        ):
+            self.counts.dropped += spans
+            return
+        self._waiting.append(receipt)
+        self._waiting_spans += spans
+        self._waiting_bytes += size_bytes
+        if self._waiting_spans >= settings.batch:
             self._news.set()
 
     async def run(self) -> None:
@@ -123,13 +126,13 @@ class Exporter:
                     self._news = anyio.Event()
                     while self._waiting:
                         await self._send(client, self._take(), write, read)
-                        if len(self._waiting) < self._settings.batch:
+                        if self._waiting_spans < self._settings.batch:
                             break
             finally:
                 with anyio.CancelScope(shield=True), anyio.move_on_after(_LAST_SECONDS):
                     while self._waiting:
                         await self._send(client, self._take(), write, read, is_last=True)
-                self.counts.failed += len(self._waiting)
+                self.counts.failed += self._waiting_spans
                 self._waiting.clear()
 
     def findings(self) -> list[Finding]:
@@ -155,16 +158,23 @@ class Exporter:
             verify=verify, headers=headers, timeout=settings.timeout, trust_env=False
         )
 
-    def _take(self) -> list[Span]:
-        most = min(self._settings.batch, len(self._waiting))
-        batch = [self._waiting.popleft() for _ in range(most)]
-        self._waiting_bytes -= sum(span.size_bytes for span in batch)
+    def _take(self) -> list[Receipt]:
+        """Return the receipts of about as many spans as a batch has."""
+        batch: list[Receipt] = []
+        spans = size_bytes = 0
+        while self._waiting and spans < self._settings.batch:
+            receipt = self._waiting.popleft()
+            batch.append(receipt)
+            spans += number_of_spans(receipt)
+            size_bytes += size_of_spans(receipt)
+        self._waiting_spans -= spans
+        self._waiting_bytes -= size_bytes
         return batch
 
     async def _send(
         self,
         client: httpx.AsyncClient,
-        batch: Sequence[Span],
+        batch: Sequence[Receipt],
         write: Write,
         read: Read,
         *,
@@ -172,10 +182,9 @@ class Exporter:
     ) -> None:
         """Send a batch, again and again where that may help."""
         is_taken = False
+        spans = sum(map(number_of_spans, batch))
         try:
-            body = await to_thread.run_sync(
-                write, batch, self._resource, version("airswasm-monitoring")
-            )
+            body = await to_thread.run_sync(self._written, batch, write)
             until = anyio.current_time() + self._settings.retry_seconds
             pause = _FIRST_PAUSE
             while True:
@@ -192,13 +201,17 @@ class Exporter:
                     self.counts.retries += 1
                 else:
                     is_taken = True
-                    self._note_taken(len(batch), rejected, reason)
+                    self._note_taken(spans, rejected, reason)
                     return
         except Exception as error:  # whatever is in a span: the host goes on without it
             self.failure = self._failed(error)
         finally:
             if not is_taken:
-                self.counts.failed += len(batch)
+                self.counts.failed += spans
+
+    def _written(self, batch: Sequence[Receipt], write: Write) -> bytes:
+        spans = [span for receipt in batch for span in spans_of(receipt)]
+        return write(spans, self._resource, version("airswasm-monitoring"))
 
     def _note_taken(self, sent: int, rejected: int, reason: str) -> None:
         rejected = min(max(0, rejected), sent)

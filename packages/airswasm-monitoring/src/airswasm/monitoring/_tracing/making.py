@@ -5,7 +5,8 @@ are what its handler sent (`send TARGET`, the parent of what the receiver does) 
 component, the call of its export with each of its host functions, the first 128.
 
 Names and attributes are those of OpenTelemetry's semantic conventions for messaging (1.43), where
-they have one.
+they have one. They are made when they are read or sent: a message that is traced pays for its
+receipt alone.
 """
 
 from __future__ import annotations
@@ -16,9 +17,25 @@ from airswasm.actor import Outcome, Receipt, SentSpan, Trace
 
 from .span import Attribute, Span, SpanEvent
 
-__all__ = ("spans_of",)
+__all__ = ("number_of_spans", "size_of_spans", "spans_of")
 
+_SPAN_BYTES = 1_500
+"""About what a span takes, with the attributes that are the host's."""
 _WELL = frozenset((Outcome.HANDLED, Outcome.REPLIED, Outcome.LATE))
+
+
+def number_of_spans(receipt: Receipt) -> int:
+    """Return how many spans `spans_of` makes."""
+    if receipt.trace is None:
+        return 0
+    calls = 0 if receipt.use is None else 1 + len(receipt.use.in_order)
+    return 1 + len(receipt.trace.notes.sent) + calls
+
+
+def size_of_spans(receipt: Receipt) -> int:
+    """Return about what the spans of a receipt take in memory."""
+    noted = 0 if receipt.trace is None else receipt.trace.notes.size_bytes
+    return number_of_spans(receipt) * _SPAN_BYTES + noted
 
 
 def spans_of(receipt: Receipt) -> list[Span]:

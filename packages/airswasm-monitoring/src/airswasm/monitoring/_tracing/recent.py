@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from airswasm.actor import Receipt
+
+from .making import number_of_spans, size_of_spans, spans_of
 from .span import Span
 
 __all__ = ("RecentTraces", "TraceRecord")
@@ -56,10 +59,11 @@ class TraceRecord:
 
 
 class _Kept:
-    __slots__ = ("left_out", "size_bytes", "spans")
+    __slots__ = ("left_out", "receipts", "size_bytes", "spans")
 
     def __init__(self) -> None:
-        self.spans: list[Span] = []
+        self.receipts: list[Receipt] = []
+        self.spans = 0
         self.left_out = 0
         self.size_bytes = 0
 
@@ -90,17 +94,21 @@ class RecentTraces:
         self.most, self.most_bytes = most, most_bytes
         self._make_room()
 
-    def add(self, spans: Sequence[Span]) -> None:
-        """Keep the spans of one message."""
-        if not spans or not self.most:
+    def add(self, receipt: Receipt) -> None:
+        """Keep the spans of one traced message."""
+        trace = receipt.trace
+        if trace is None or not self.most:
             return
-        kept = self._traces.get(spans[0].trace_id)
+        kept = self._traces.get(trace.context.trace_id)
         if kept is None:
-            kept = self._traces[spans[0].trace_id] = _Kept()
-        room = spans[: max(0, _MOST_SPANS - len(kept.spans))]
-        size_bytes = sum(span.size_bytes for span in room)
-        kept.spans.extend(room)
-        kept.left_out += len(spans) - len(room)
+            kept = self._traces[trace.context.trace_id] = _Kept()
+        spans = number_of_spans(receipt)
+        if kept.spans + spans > _MOST_SPANS:
+            kept.left_out += spans
+            return
+        size_bytes = size_of_spans(receipt)
+        kept.receipts.append(receipt)
+        kept.spans += spans
         kept.size_bytes += size_bytes
         self._size_bytes += size_bytes
         self._make_room()
@@ -108,7 +116,7 @@ class RecentTraces:
     def all(self, name: str = "") -> Iterator[TraceRecord]:
         """Iterate over the traces, the oldest first; those of one component, if it is named."""
         for trace_id, kept in list(self._traces.items()):
-            if not name or any(span.component == name for span in kept.spans):
+            if not name or any(receipt.receiver == name for receipt in kept.receipts):
                 yield _record(trace_id, kept)
 
     def find(self, trace_id: str) -> TraceRecord | None:
@@ -128,5 +136,6 @@ class RecentTraces:
 
 
 def _record(trace_id: str, kept: _Kept) -> TraceRecord:
-    spans = sorted(kept.spans, key=lambda span: (span.began_at, -span.ended_at))
+    made = [span for receipt in kept.receipts for span in spans_of(receipt)]
+    spans = sorted(made, key=lambda span: (span.began_at, -span.ended_at))
     return TraceRecord(trace_id, tuple(spans), kept.left_out)

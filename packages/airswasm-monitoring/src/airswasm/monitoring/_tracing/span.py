@@ -10,9 +10,6 @@ __all__ = ("Attribute", "Span", "SpanEvent", "SpanKind")
 Attribute: TypeAlias = "str | int | float | bool"
 SpanKind = Literal["internal", "server", "client", "producer", "consumer"]
 
-_OBJECT_BYTES = 600
-"""About what a span takes beside its texts."""
-
 
 @dataclass(frozen=True, slots=True)
 class SpanEvent:
@@ -67,15 +64,3 @@ class Span:
     def seconds(self) -> float:
         """Seconds from its beginning to its end."""
         return max(0.0, self.ended_at - self.began_at)
-
-    @property
-    def size_bytes(self) -> int:
-        """About what it takes in memory."""
-        return (
-            _OBJECT_BYTES
-            + sum(100 + len(key) + len(str(value)) for key, value in self.attributes)
-            + sum(
-                200 + len(event.name) + sum(len(k) + len(v) for k, v in event.attributes)
-                for event in self.events
-            )
-        )

@@ -11,7 +11,7 @@ from airswasm.runtime import Finding
 
 from ..errors import TraceNotKept
 from .exporting import ExportCounts, Exporter, resource_of
-from .making import spans_of
+from .making import number_of_spans
 from .recent import RecentTraces, TraceRecord
 from .settings import TracingSettings
 
@@ -104,8 +104,7 @@ class Traces:
         return Exporter(settings, resource_of(settings, self._instance_id), self.counts)
 
     def _note(self, receipt: Receipt) -> None:
-        spans = spans_of(receipt)
-        self.spans += len(spans)
-        self.recent.add(spans)
+        self.spans += number_of_spans(receipt)
+        self.recent.add(receipt)
         if self._exporter is not None:
-            self._exporter.offer(spans)
+            self._exporter.offer(receipt)

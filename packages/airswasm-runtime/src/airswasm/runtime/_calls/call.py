@@ -210,9 +210,12 @@ class Call(Single):
         self._instance._gauge_due = 0.0  # its memory, too, is to be that of its end
 
     def itemize_in_order(self) -> None:
-        """Keep account as `itemize` does, and of the first host calls one by one."""
-        self.itemize()
-        self._measurement().in_order = []
+        """Keep account of host functions, and of the first calls one by one; before the first poll.
+
+        The memory is what was seen of it last: to ask the guest takes as long as a short call.
+        """
+        measured = self._measurement()
+        measured.items, measured.in_order = {}, []
 
     def use(self) -> CallUse:
         """Return what it used, once it is done; its times and host calls if it was itemized."""
