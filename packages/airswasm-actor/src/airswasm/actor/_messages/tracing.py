@@ -167,6 +167,7 @@ class Tracing:
         if context is None or not context.is_sampled:
             return None
         notes = self._notes.pop(context.span_id, None) or SpanNotes()
+        notes.holding = None  # the reader has a bound of its own
         replay_of = "" if message.envelope is None else message.envelope.replay_of
         return Trace(context, self._id_of(message), self._wall_time(), notes, replay_of)
 
