@@ -48,6 +48,9 @@ SPECIAL: Mapping[str, object] = {
     "engine.host_slice": 0.001,
     "host.mode": "development",
     "limits.quotas": {"shop/orders": {"storage": 5, "storage_keys": 6}},
+    "logs.age": 3600.0,
+    "logs.file_age": 60.0,
+    "logs.sinks": ["stdout"],
     "monitoring.mailbox_fill": 0.5,
     "monitoring.quota_fill": 0.5,
     "network.internal_networks": ["10.0.0.0/8"],
@@ -66,6 +69,9 @@ SPECIAL: Mapping[str, object] = {
     "sources.kinds": ["path"],
     "sources.token_hosts": ["auth.example"],
     "storage.engine": "sqlite",
+    "tracing.attributes": {"deployment.environment.name": "test"},
+    "tracing.endpoint": "http://127.0.0.1:9/v1/traces",
+    "tracing.headers": {"Authorization": "Bearer me"},
     "trust.keys": ["a" * 64],
     "trust.sources": ["/srv/**"],
     "trust.threshold": 2,
@@ -248,6 +254,22 @@ def of_monitoring(system: System, key: str) -> object:
     return getattr(monitor.thresholds, key)
 
 
+def of_tracing(system: System, key: str) -> object:
+    monitor: Any = next(each for each in system.observers.values() if isinstance(each, Monitor))
+    traces = monitor.traces
+    match key:
+        case "traces":
+            return "on" if system.services.get(ActorSystem).tracing.is_on else "off"
+        case "sample":
+            return system.services.get(ActorSystem).tracing.ratio
+        case "kept":
+            return traces.recent.most
+        case "kept_bytes":
+            return traces.recent.most_bytes
+    settings = traces._settings if traces._exporter is None else traces._exporter._settings
+    return getattr(settings, key)
+
+
 def of_host(system: System, key: str) -> object:
     memory: Any = system.services.get(HostMemory)
     return {
@@ -318,6 +340,7 @@ OBSERVERS: Mapping[str, Observe] = {
     "storage": lambda system, key: getattr(system.services.get(Store).limits, key),
     "supervision": of_policy("supervision"),
     "timers": lambda system, key: getattr(system.services.get(Schedule).settings, key),
+    "tracing": of_tracing,
     "trust": of_trust,
     "updates": of_updates,
 }

@@ -46,6 +46,8 @@ send --topic lights.hall on --retain
 status
 logs local/hello
 profile local/hello
+traces
+traces local/hello
 storage list local/hello
 storage export local/hello --output {}/hello.export
 storage import local/hello {}/hello.export

@@ -49,6 +49,23 @@ def check_what_it_cost(airswasm: Airswasm) -> None:
     assert airswasm("profile", "local/absent").code == 5
 
 
+def check_the_trace(airswasm: Airswasm) -> None:
+    """Of a message that comes in a trace: its steps, and the functions of the host."""
+    trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    sent = airswasm("send", "local/hello", "us", "--traceparent", f"00-{trace}-{parent}-01")
+    assert sent.out == "Hello, us! You are number 4."
+    listed = json.loads(airswasm("traces", "local/hello", "--json").out)["traces"]
+    assert trace in [each["id"] for each in listed]
+    found = json.loads(airswasm("traces", trace[:12], "--json").out)
+    assert found["schema"] == "airswasm.trace/1"
+    first, call, *host_calls = found["spans"]
+    assert (first["name"], first["parent"]) == ("process local/hello", parent)
+    assert (call["name"], call["parent"]) == ("handler#handle-message", first["id"])
+    assert {each["parent"] for each in host_calls} == {first["id"], call["id"]}
+    assert "storage#set" in airswasm("traces", trace[:12]).out
+    assert "no trace ffff is kept" in airswasm("traces", "ffff").err
+
+
 def test_from_a_key_to_a_running_component_and_back(
     airswasm: Airswasm, run_host: RunHost, tmp_path: Path, home: Path
 ) -> None:
@@ -73,15 +90,16 @@ def test_from_a_key_to_a_running_component_and_back(
     status = json.loads(airswasm("status", "--json").out)
     assert (status["schema"], status["running"]) == ("airswasm.status/1", 1)
     check_what_it_cost(airswasm)
+    check_the_trace(airswasm)
     assert "message 1 from host" in airswasm("logs", "local/hello").out
 
     new_version(airswasm, project, "0.2.0")
     updated = airswasm("update", ".", cwd=project)
     assert updated.code == 0, updated.err
-    assert airswasm("send", "local/hello", "again").out == "Hello, again! You are number 4."
+    assert airswasm("send", "local/hello", "again").out == "Hello, again! You are number 5."
     assert airswasm("rollback", "local/hello").code == 0
     assert airswasm("list").out.split("\t")[1] == "0.1.0"
-    assert airswasm("send", "hello", "back").out == "Hello, back! You are number 5."
+    assert airswasm("send", "hello", "back").out == "Hello, back! You are number 6."
     assert airswasm("uninstall", "local/hello").code == 0
     assert airswasm("list").out == ""
 

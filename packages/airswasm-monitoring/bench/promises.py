@@ -1,32 +1,38 @@
 """The ratios that airswasm-monitoring promises.
 
-A look at a hundred actors against reading their attributes, and the figures against what
-prometheus_client takes for as many.
+A look at a hundred actors against reading their attributes, the figures against what
+prometheus_client takes for as many, and messages that are traced against others.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from airswasm.actor import ActorSystem
-from airswasm.monitoring import ComponentSample, Metrics, Monitor, Snapshot
+from airswasm.actor import ActorRef, ActorSystem, ComponentActor, MailboxSpec
+from airswasm.monitoring import ComponentSample, Metrics, Monitor, Snapshot, TracingSettings
+from airswasm.runtime import Engine
 from paired import Promise, Promises, Work, times
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from wasmtime import wat2wasm
 
 COMPONENTS = 100
 FIGURES = 16
+ECHO = Path(__file__).parents[1] / "tests" / "echo.wat"
+PAYLOAD = bytes(100)
+BATCH = 100
 
 
 @asynccontextmanager
 async def promises(folder: Path) -> AsyncIterator[Promises]:  # noqa: ARG001
     """Give the promises."""
     names = [f"bench/n{number}" for number in range(COMPONENTS)]
-    async with ActorSystem() as system:
+    async with ActorSystem() as system, AsyncExitStack() as stack:
         for name in names:
             system.spawn(lambda *_: None, name=name)
+        traced = await _traced(stack)
         monitor = Monitor(system)
         samples = tuple(ComponentSample(name, "running", 0.0, handled=7) for name in names)
         metrics = Metrics(lambda: Snapshot(1.0, samples))
@@ -45,6 +51,7 @@ async def promises(folder: Path) -> AsyncIterator[Promises]:  # noqa: ARG001
         yield {
             "snapshot": Promise(work(monitor.snapshot), looking),
             "health": Promise(work(monitor.health), looking),
+            **traced,
             "render": Promise(work(metrics.render), work(lambda: generate_latest(registry))),
         }
         monitor.close()
@@ -57,3 +64,41 @@ def _peer(names: list[str]) -> CollectorRegistry:
         for name in names:
             gauge.labels(name).set(7)
     return registry
+
+
+async def _traced(stack: AsyncExitStack) -> Promises:
+    """Return what a message costs with metrics and traces, against one without."""
+    engine = await stack.enter_async_context(Engine())
+    wide = MailboxSpec(capacity=2 * BATCH, capacity_bytes=2**30)
+    system = await stack.enter_async_context(ActorSystem(component_mailbox=wide, mailbox=wide))
+    component = await engine.load(bytes(wat2wasm(ECHO.read_text())), name="bench/echo")
+    guest = system.spawn(ComponentActor(component.link(), "bench/guest"), name="bench/guest")
+    plain = system.spawn(lambda *_: None, name="bench/plain")
+    await system.started(guest)
+
+    def delivering(ref: ActorRef, *, is_measured: bool, sample: float | None) -> Work:
+        async def deliver(count: int) -> None:
+            tracing = (
+                TracingSettings(traces="off") if sample is None else TracingSettings(sample=sample)
+            )
+            monitor = Monitor(system, is_measuring=is_measured, tracing=tracing)
+            for _ in range(0, count, BATCH):
+                for _ in range(BATCH):
+                    ref.tell(PAYLOAD)
+                await ref.drain(60)
+            monitor.close()
+
+        return Work(deliver, time.thread_time, count=20 * BATCH)
+
+    bare = delivering(guest, is_measured=False, sample=None)
+    measured = delivering(guest, is_measured=True, sample=None)
+    sampled = delivering(guest, is_measured=True, sample=0.01)
+    return {
+        "all-on": Promise(sampled, bare),
+        "traced": Promise(sampled, measured),
+        "all-traced": Promise(delivering(guest, is_measured=True, sample=1.0), measured),
+        "python-traced": Promise(
+            delivering(plain, is_measured=True, sample=0.01),
+            delivering(plain, is_measured=True, sample=None),
+        ),
+    }

@@ -28,6 +28,7 @@ from airswasm.monitoring import (
     Monitor,
     MonitoringSettings,
     Snapshot,
+    TracingSettings,
     monitoring_app,
     observe,
 )
@@ -252,7 +253,8 @@ async def test_the_block_is_found() -> None:
     (found,) = (each for each in Blocks.find() if each.distribution == "airswasm-monitoring")
     assert found.block is BLOCK
     assert load_part(BLOCK.observe) is observe
-    assert [load_part(section.model) for section in BLOCK.sections] == [MonitoringSettings]
+    models = [load_part(section.model) for section in BLOCK.sections]
+    assert models == [MonitoringSettings, TracingSettings]
 
 
 async def test_counters_go_on_over_restarts_and_updates(engine: Engine) -> None:
@@ -299,6 +301,7 @@ async def test_what_is_off_costs_nothing(engine: Engine) -> None:
         services = Services()
         services.add(ActorSystem, system)
         services.add(MonitoringSettings, MonitoringSettings(metrics="off"))
+        services.add(TracingSettings, TracingSettings(traces="off"))
         monitor = observe(services)
         ref = system.spawn(ComponentActor(linked, "a/b"), name="a/b")
         await system.started(ref)

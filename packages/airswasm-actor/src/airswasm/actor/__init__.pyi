@@ -12,6 +12,8 @@ from ._messages.message import HOST, Message
 from ._messages.receipt import Outcome, Receipt
 from ._messages.receipts import ReceiptListener, Receipts, Tally
 from ._messages.request import Request
+from ._messages.trace import SentSpan, SpanNotes, Trace, TraceContext
+from ._messages.tracing import Tracing, read_traceparent
 from ._routing.broker import MessageBroker
 from ._routing.carrier import Accepted, Carrier
 from ._routing.hook import BrokerHook, Delivery
@@ -134,6 +136,8 @@ __all__ = (
     "RestartRecord",
     "Subscription",
     "Scheduled",
+    "SentSpan",
+    "SpanNotes",
     "Scheduler",
     "SupervisorGaveUp",
     "SupervisorNode",
@@ -143,9 +147,13 @@ __all__ = (
     "TimersNotDurable",
     "TooManyHops",
     "TopicPattern",
+    "Trace",
+    "TraceContext",
+    "Tracing",
     "Transport",
     "UnfitPayload",
     "Watch",
     "decide",
     "is_compiled",
+    "read_traceparent",
 )

@@ -77,6 +77,7 @@ class ActorSystem:
         events: The life cycle events.
         dead_letters: Messages that will not be handled.
         receipts: The sums over the messages of each actor, and the readers of single receipts.
+        tracing: Which messages are traced, and their contexts; `receipts.trace` begins it.
         clock: The time in seconds that ages, deadlines and events are measured in.
         timers: Callbacks to come.
         rng: The source of jitter.
@@ -130,6 +131,7 @@ class ActorSystem:
         self.dispatcher.endings = self.life
         self.dispatcher.make_context = self._make_context
         self.receipts = self.dispatcher.receipts
+        self.tracing = self.dispatcher.tracing
         self.receipts.on_change = self._measure
         self._register = register
         self.supervisors = self.life.supervisors

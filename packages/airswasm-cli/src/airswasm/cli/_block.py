@@ -56,6 +56,7 @@ _VERBS = (
     _verb("logs", _TALK, "Show a component's log."),
     _verb("tap", _TALK, "Show live traffic."),
     _verb("dlq", _TALK, "Show, replay and drop the messages that were not handled."),
+    _verb("traces", _TALK, "Show what became of messages, and of what followed from them."),
     _verb("timers", _TALK, "Show and cancel the messages that components send later."),
     _verb("recordings", _TALK, "Show recorded messages, and try other versions on them."),
     _verb("storage", _DATA, "Read, change, copy and move what components store."),

@@ -13,7 +13,7 @@ from ._home.configuration import Configuration, Setting, describe_settings, writ
 from ._home.history_settings import HistorySettings
 from ._home.home import Holder, Home, HomeLock
 from ._home.logbook import LogBook, provide
-from ._home.logfiles import LogEntry, LogFiles, LogLimits
+from ._home.logfiles import LogEntry, LogFiles, LogLimits, LogQuery
 from ._home.policy import (
     HealthPolicy,
     HostPolicy,
@@ -305,6 +305,7 @@ __all__ = (
     "LogEntry",
     "LogFiles",
     "LogLimits",
+    "LogQuery",
     "MANIFEST_NAME",
     "Manifest",
     "Migration",

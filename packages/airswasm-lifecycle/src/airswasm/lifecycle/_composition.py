@@ -138,6 +138,7 @@ __all__ = ("Mode", "OpenHome")
 Mode = Literal["online", "offline", "readonly"]
 _REST = 10.0
 """Seconds between two searches for components that were idle meanwhile."""
+_HOUR = 3600.0
 _NO_QUOTA = 2**62
 _TIMERS = "airswasm-timers"
 """Contains no slash, so no component has this name."""
@@ -252,6 +253,8 @@ class OpenHome:
         self.kinds.check(Grants(deny=joined_patterns(security.forbidden_entries)))
         settings = self.configuration.get(AuditSettings)
         is_online = self.mode == "online"
+        if is_online:
+            self.logs.ship()
         auditing = self._auditing = Auditing(self.home, settings, stack, is_online=is_online)
         self._audit = auditing.log
         stack.callback(self.logs.close)
@@ -318,6 +321,7 @@ class OpenHome:
         )  # fmt: skip
         stack.callback(self._taps.close)
         self._actors = await stack.enter_async_context(actors)
+        self.logs.tracing = actors.tracing
         self._delivery = DurableDelivery(
             store,
             self._actors,
@@ -568,6 +572,7 @@ class OpenHome:
             group.start_soon(self._rest_idle)
             group.start_soon(self._recordings.run)
             group.start_soon(self._note_unwritten)
+            group.start_soon(self._tidy_logs)
             tenants = HostTenants(
                 self._hosting, self._actors, self._guard, self.logs, self._audit, self._meters
             )
@@ -577,6 +582,7 @@ class OpenHome:
             health = self.services.get(HealthSources)
             health.add("host", self._hosting.findings)
             health.add("audit", self._auditing.findings)
+            health.add("logs", self.logs.findings)
             health.add("dead letters", self._dead_letters.findings)
             self.observers = find_observers(self.blocks, self.services)
             for observer in self.observers.values():
@@ -618,6 +624,12 @@ class OpenHome:
         finally:
             self._guard.note_unwritten()
             self._effects.note()
+
+    async def _tidy_logs(self) -> None:
+        """Remove the logs that are older than they are kept."""
+        while True:
+            await self.logs.tidy()
+            await anyio.sleep(_HOUR)
 
     async def _rest_idle(self) -> None:
         """Free the stacks of idle components, which most components are most of the time."""

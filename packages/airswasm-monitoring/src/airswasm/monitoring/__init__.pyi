@@ -7,22 +7,42 @@ from ._monitor import Monitor, observe
 from ._series import OTHER
 from ._settings import MonitoringSettings
 from ._snapshot import ComponentSample, HostCallSample, Snapshot, Times
+from ._tracing.exporting import ExportCounts
+from ._tracing.guests import GuestTracing, provide
+from ._tracing.recent import RecentTraces, TraceRecord
+from ._tracing.settings import TracingSettings
+from ._tracing.span import Span, SpanEvent
+from ._tracing.traces import Traces
+from .errors import CollectorFailed, ExporterMissing, MonitoringError, TraceNotKept
 
 __all__ = (
     "MonitoringSettings",
     "BLOCK",
     "OTHER",
+    "CollectorFailed",
     "ComponentHistory",
     "ComponentSample",
+    "ExportCounts",
+    "ExporterMissing",
+    "GuestTracing",
     "HealthReport",
     "HostCallSample",
     "History",
     "Metrics",
     "Monitor",
+    "MonitoringError",
+    "RecentTraces",
     "Snapshot",
+    "Span",
+    "SpanEvent",
     "Thresholds",
     "Times",
+    "TraceNotKept",
+    "TraceRecord",
+    "Traces",
+    "TracingSettings",
     "assess",
     "monitoring_app",
     "observe",
+    "provide",
 )

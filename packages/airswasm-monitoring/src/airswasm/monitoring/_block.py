@@ -1,4 +1,4 @@
-"""The declaration of this block: metrics and health."""
+"""The declaration of this block: metrics, health and traces."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ __all__ = ("BLOCK",)
 
 BLOCK = Block(
     name="monitoring",
-    summary="Metrics and health.",
+    summary="Metrics, health and traces.",
+    interfaces=("airswasm:component/tracing@0.1.0",),
+    provide="airswasm.monitoring:provide",
     sections=(
         Section(
             "monitoring",
@@ -17,6 +19,13 @@ BLOCK = Block(
             reads="reload",
             at_start={"metrics": "messages are measured from a host's start on, or not at all"},
         ),
+        Section(
+            "tracing",
+            "airswasm.monitoring:TracingSettings",
+            "Which messages are traced, and where their spans go.",
+            reads="reload",
+        ),
     ),
+    errors=("airswasm.monitoring.errors",),
     observe="airswasm.monitoring:observe",
 )

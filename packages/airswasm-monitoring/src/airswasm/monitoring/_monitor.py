@@ -37,6 +37,8 @@ from ._history import ComponentHistory, History
 from ._metrics import Metrics
 from ._settings import MonitoringSettings
 from ._snapshot import ComponentSample, HostCallSample, Snapshot, Times
+from ._tracing.settings import TracingSettings
+from ._tracing.traces import Traces
 
 __all__ = ("Monitor", "observe")
 
@@ -57,6 +59,7 @@ class Monitor:
         metrics: The figures for Prometheus.
         thresholds: Thresholds above which a figure becomes a finding.
         is_measuring: Whether messages are measured.
+        traces: The traces of messages.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Monitor:
         messaging: MessagingCounters | None = None,
         delivery: DurableDelivery | None = None,
         wall_clock: Callable[[], float] = time,
+        tracing: TracingSettings | None = None,
     ) -> None:
         self._system = system
         self._store = store
@@ -98,6 +102,8 @@ class Monitor:
             meters=meters,
         )
         self.is_measuring = is_measuring
+        self.traces = Traces(system, tracing or TracingSettings(traces="off"))
+        self._sources.add("traces", self.traces.findings)
         self._lag = Histogram()
         self._listening = [system.events.listen(self.history.note)]
         if is_measuring:
@@ -110,11 +116,17 @@ class Monitor:
 
     def close(self) -> None:
         """Stop listening and measuring. The collected figures stay readable."""
+        self.traces.close()
         for each in self._listening:
             each.cancel()
 
     async def run(self) -> None:
-        """Measure how late the event loop is, and whether the clock was set, once a second."""
+        """Measure how late the event loop is, and whether the clock was set; export spans."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self.traces.run)
+            await self._watch_clocks()
+
+    async def _watch_clocks(self) -> None:
         while True:
             expected = monotonic() + _LAG_SECONDS
             wall = self._wall_clock() - monotonic()
@@ -249,6 +261,9 @@ def observe(services: Services) -> Monitor:
     settings = MonitoringSettings()
     if services.has(MonitoringSettings):
         settings = services.get(MonitoringSettings)
+    tracing = TracingSettings()
+    if services.has(TracingSettings):
+        tracing = services.get(TracingSettings)
     monitor = Monitor(
         services.get(ActorSystem),
         thresholds=settings.thresholds,
@@ -263,9 +278,11 @@ def observe(services: Services) -> Monitor:
         sources=services.get(HealthSources) if services.has(HealthSources) else None,
         messaging=services.get(MessagingCounters) if services.has(MessagingCounters) else None,
         delivery=services.get(DurableDelivery) if services.has(DurableDelivery) else None,
+        tracing=tracing,
     )
     if services.has(LiveSettings):
         services.get(LiveSettings).take(MonitoringSettings, monitor.hold_to)
+        services.get(LiveSettings).take(TracingSettings, monitor.traces.hold_to)
     return monitor
 
 

@@ -29,7 +29,15 @@ from ._shape import (
 )
 from ._snapshots import SnapshotDifference, Snapshots, SnapshotSize
 from ._timers import Timer, Timers
-from ._usage import BOUNDS, CallUse, FunctionUse, Histogram, HostCallUse, Usage
+from ._usage import (
+    BOUNDS,
+    CallUse,
+    FunctionUse,
+    Histogram,
+    HostCallTime,
+    HostCallUse,
+    Usage,
+)
 from ._values import Case, Err, GuestResource, Ok, Some
 from ._wasi_names import WASI_INTERFACES
 from .errors import (
@@ -118,6 +126,7 @@ __all__ = (
     "GuestResource",
     "Histogram",
     "HostCallTooLarge",
+    "HostCallTime",
     "HostCallUse",
     "HostExhausted",
     "HostFunction",

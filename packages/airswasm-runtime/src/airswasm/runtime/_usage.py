@@ -5,8 +5,8 @@ is restarted or updated. An instance without one measures nothing; one that has 
 that are there already. Per call and host call that takes a look at the clock and a few additions,
 and makes no object.
 
-The account of one single call (`CallUse`) is made on demand: `Call.itemize` before the first poll,
-`Call.use` after the end.
+The account of one single call (`CallUse`) is made on demand: `Call.itemize` before the first
+poll, or `Call.itemize_in_order`, and `Call.use` after the end.
 
 A histogram remembers the bucket of the value before: most values fall into the same, and are
 counted with two comparisons. To search the bucket for each takes three times as long, which a
@@ -21,9 +21,21 @@ from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-__all__ = ("BOUNDS", "CallUse", "FunctionUse", "Histogram", "HostCallUse", "Usage")
+__all__ = (
+    "BOUNDS",
+    "MOST_IN_ORDER",
+    "CallUse",
+    "FunctionUse",
+    "Histogram",
+    "HostCallTime",
+    "HostCallUse",
+    "Usage",
+)
+
+MOST_IN_ORDER = 128
+"""Host calls of one call that are kept one by one: a guest may make millions."""
 
 BOUNDS: tuple[float, ...] = (
     0.000_01, 0.000_025, 0.000_1, 0.000_25, 0.001, 0.002_5,
@@ -192,6 +204,23 @@ class HostCallUse:
 
 
 @dataclass(frozen=True, slots=True)
+class HostCallTime:
+    """One call of a host function, in its place within one call of the guest.
+
+    Attributes:
+        function: its path.
+        after_seconds: when it began, from the beginning of the guest's call.
+        seconds: how long it took, with what the guest waited for.
+        fuel: fuel that it was charged.
+    """
+
+    function: str
+    after_seconds: float
+    seconds: float
+    fuel: int
+
+
+@dataclass(frozen=True, slots=True)
 class CallUse:
     """The use of one call of a guest.
 
@@ -204,6 +233,8 @@ class CallUse:
             never shrinks. None for a component that cannot be asked.
         host_memory_bytes: what the host keeps for the instance after it.
         host_calls: by host function, in the order of their first calls.
+        in_order: the first of them one by one, at most `MOST_IN_ORDER`; empty unless the call was
+            asked for that.
     """
 
     function: str
@@ -213,6 +244,7 @@ class CallUse:
     memory_bytes: int | None
     host_memory_bytes: int
     host_calls: tuple[HostCallUse, ...] = ()
+    in_order: tuple[HostCallTime, ...] = ()
 
 
 class Measurement:
@@ -224,9 +256,10 @@ class Measurement:
         called_at: when the host function that the guest waits for was called; 0.0 for none.
         owed: the charges of the call when that was called.
         items: calls, seconds and fuel by host function; None when they are not asked for.
+        in_order: the first calls one by one: function, beginning, seconds and fuel; None likewise.
     """
 
-    __slots__ = ("busy", "called_at", "items", "owed", "resumed_at")
+    __slots__ = ("busy", "called_at", "in_order", "items", "owed", "resumed_at")
 
     def __init__(self, resumed_at: float) -> None:
         self.busy = 0.0
@@ -234,6 +267,7 @@ class Measurement:
         self.called_at = 0.0
         self.owed = 0
         self.items: dict[str, tuple[int, float, int]] | None = None
+        self.in_order: list[tuple[str, float, float, int]] | None = None
 
     def leave(self, called_at: float, owed: int) -> None:
         """Note the host function that the guest is going to wait for."""
@@ -245,11 +279,23 @@ class Measurement:
             self.busy += now - self.resumed_at
             self.resumed_at = 0.0
 
-    def add(self, function: str, seconds: float, fuel: int) -> None:
+    def add(self, function: str, began: float, seconds: float, fuel: int) -> None:
         """Note a host call, if they are asked for."""
+        if self.in_order is not None and len(self.in_order) < MOST_IN_ORDER:
+            self.in_order.append((function, began, seconds, fuel))
         if self.items is not None:
             calls, so_far, used = self.items.get(function, (0, 0.0, 0))
             self.items[function] = calls + 1, so_far + seconds, used + fuel
+
+
+def host_calls_in_order(
+    noted: Sequence[tuple[str, float, float, int]] | None, started: float
+) -> tuple[HostCallTime, ...]:
+    """Return the first host calls of a call one by one, by their beginnings."""
+    return tuple(
+        HostCallTime(function, max(0.0, began - started), seconds, fuel)
+        for function, began, seconds, fuel in sorted(noted or (), key=lambda each: each[1])
+    )
 
 
 def host_calls_of(items: Mapping[str, tuple[int, float, int]] | None) -> tuple[HostCallUse, ...]:

@@ -1,6 +1,6 @@
 from ._auditing.lines import AuditEvent, AuditHead, AuditSink
 from ._auditing.log import AuditDurability, AuditLog
-from ._auditing.outlets import LineSink
+from ._auditing.outlets import OUTLETS, LineSink, SyslogOutlet
 from ._auditing.reading import (
     AuditQuery,
     AuditRecord,
@@ -151,6 +151,7 @@ __all__ = (
     "AuditSinkUnusable",
     "AuditSinks",
     "LineSink",
+    "OUTLETS",
     "OpenSink",
     "SINK_GROUP",
     "open_sink",
@@ -201,6 +202,7 @@ __all__ = (
     "Rotation",
     "RotationRefused",
     "SecurityError",
+    "SyslogOutlet",
     "SequenceRefused",
     "Statement",
     "TrustError",

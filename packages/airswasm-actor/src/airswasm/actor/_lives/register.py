@@ -127,7 +127,7 @@ class Register:
         if self._carried and name in self._carried:
             self.routes.divert(name)
         if is_quick:
-            if self._exchange.receipts.is_listening:
+            if self._exchange.receipts.has_readers:
                 cell.measure()
             return ref
         try:

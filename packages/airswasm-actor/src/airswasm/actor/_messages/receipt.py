@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from airswasm.runtime import (
     CallUse,
@@ -18,6 +19,9 @@ from airswasm.runtime import (
 )
 
 from ..errors import GuestRefused, MessageTooLarge, UnfitPayload
+
+if TYPE_CHECKING:
+    from .trace import Trace
 
 __all__ = ("Outcome", "Receipt", "outcome_of")
 
@@ -96,6 +100,7 @@ class Receipt:
         bytes_in: Bytes of the payload.
         bytes_out: Bytes of the answer.
         use: What the guest's call used; None for an actor in Python.
+        trace: Its place in a trace; None for a message that is not traced.
     """
 
     message_id: int
@@ -113,6 +118,7 @@ class Receipt:
     bytes_in: int
     bytes_out: int
     use: CallUse | None = None
+    trace: Trace | None = None
 
     @property
     def fuel(self) -> int:

@@ -26,6 +26,8 @@ from .receipt import Outcome, Receipt
 
 if TYPE_CHECKING:
     from .message import Message
+    from .trace import Trace
+    from .tracing import Tracing
 
 __all__ = ("ReceiptListener", "Receipts", "Tally")
 
@@ -46,6 +48,9 @@ class Tally:
         bytes_out: Bytes of the answers.
         usage: What the calls of a component used, calls without a message included.
         is_watched: Whether a receipt is to be made of each message.
+        is_traced: Whether a receipt is to be made of each message that is traced.
+        is_summed: Whether all messages are added up; else those that are traced have receipts only.
+        has_sums: Whether any were.
         is_live: Whether there is an actor of the name.
         handled: Messages that were handled, and are not counted otherwise: to count the common
             ones here is quicker.
@@ -63,7 +68,10 @@ class Tally:
         "bytes_in",
         "bytes_out",
         "handled",
+        "has_sums",
         "is_live",
+        "is_summed",
+        "is_traced",
         "is_watched",
         "name",
         "queued",
@@ -82,6 +90,8 @@ class Tally:
         self._counts = dict.fromkeys(Outcome, 0)
         self.queued = 0.0
         self.is_watched = False
+        self.is_traced = False
+        self.is_summed = self.has_sums = False
         self.is_live = False
         self.wanted = 0
         self._others = 0
@@ -148,6 +158,7 @@ class Receipts:
             otherwise; the system's.
         is_listening: Whether receipts of all actors are listened to.
         listener_errors: How many times a listener raised; the last one is `last_error`.
+        tracing: Which messages are traced.
     """
 
     __slots__ = (
@@ -155,17 +166,21 @@ class Receipts:
         "_ended",
         "_listeners",
         "_measurers",
+        "_tracer",
         "is_listening",
         "last_error",
         "listener_errors",
         "on_change",
+        "tracing",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, tracing: Tracing) -> None:
+        self.tracing = tracing
         self._by_name: dict[str, Tally] = {}
         self._ended: dict[str, None] = {}
         self._listeners: tuple[tuple[str | None, ReceiptListener], ...] = ()
         self._measurers = 0
+        self._tracer: ReceiptListener | None = None
         self.on_change: Callable[[str | None], None] = lambda _name: None
         self.is_listening = False
         self.listener_errors = 0
@@ -189,6 +204,11 @@ class Receipts:
 
         return Subscription(stop)
 
+    @property
+    def has_readers(self) -> bool:
+        """Whether receipts of messages to actors in Python may be wanted."""
+        return self.is_listening or self.tracing.is_on
+
     def listen(self, listener: ReceiptListener, name: str | None = None) -> Subscription:
         """Call `listener` with each receipt from now on, on the loop's thread.
 
@@ -201,6 +221,29 @@ class Receipts:
 
         def stop() -> None:
             self._set_listeners(tuple(e for e in self._listeners if e is not entry), name)
+
+        return Subscription(stop)
+
+    def trace(self, listener: ReceiptListener, ratio: float) -> Subscription:
+        """Call `listener` with the receipt of each traced message; `Receipt.trace` is set.
+
+        Traced are the messages of a share of all chains, and those that come in a trace whose
+        caller has sampled it. `tracing.ratio` changes the share.
+
+        Args:
+            listener: As for `listen`. There is one: it takes the place of an earlier one.
+            ratio: The share, from 0 to 1.
+        """
+        tracing = self.tracing
+        tracing.ratio = ratio
+        self._tracer, tracing.is_on = listener, True
+        self.on_change(None)
+
+        def stop() -> None:
+            if self._tracer is listener:
+                self._tracer, tracing.is_on = None, False
+                tracing.forget()
+                self.on_change(None)
 
         return Subscription(stop)
 
@@ -231,11 +274,12 @@ class Receipts:
 
     def of(self, name: str) -> Tally | None:
         """Return the sums of a name; None when it was not measured."""
-        return self._by_name.get(name)
+        tally = self._by_name.get(name)
+        return tally if tally is not None and tally.has_sums else None
 
     def all(self) -> tuple[Tally, ...]:
         """Return the sums of all names."""
-        return tuple(self._by_name.values())
+        return tuple(tally for tally in self._by_name.values() if tally.has_sums)
 
     def forget(self, name: str) -> None:
         """Drop the sums of a name. An actor that is measured goes on from zero."""
@@ -250,12 +294,15 @@ class Receipts:
         tally = self._by_name.get(name)
         wanted = 0 if tally is None else tally.wanted
         is_watched = wanted > 0 or (self.is_listening and self._is_heard(name))
-        if not (is_watched or (is_guest and self._measurers)):
+        is_traced = self.tracing.is_on
+        if not (is_watched or is_traced or (is_guest and self._measurers)):
             return None
         if tally is None:
             tally = self._by_name[name] = Tally(name)
         self._ended.pop(name, None)
-        tally.is_live, tally.is_watched = True, is_watched
+        tally.is_live, tally.is_watched, tally.is_traced = True, is_watched, is_traced
+        tally.is_summed = is_guest or is_watched
+        tally.has_sums = tally.has_sums or tally.is_summed
         return tally
 
     def end(self, tally: Tally) -> None:
@@ -280,13 +327,15 @@ class Receipts:
 
         return release
 
-    def note_expired(self, message: Message, receiver: str, now: float) -> None:
+    def note_expired(
+        self, message: Message, receiver: str, now: float, trace: Trace | None = None
+    ) -> None:
         """Give the listeners the receipt of a message that is not handled: it has expired."""
         waited, size = max(0.0, now - message.sent_at), payload_bytes(message.payload)
         self.hand_out(
             Receipt(
                 message.id, message.sender, receiver, 0, "", message.topic, None, Outcome.EXPIRED,
-                "", message.sent_at, waited, 0.0, size, 0,
+                "", message.sent_at, waited, 0.0, size, 0, None, trace,
             )
         )  # fmt: skip
 
@@ -294,13 +343,18 @@ class Receipts:
         """Give a receipt to its listeners."""
         for name, listener in self._listeners:
             if name is None or name == receipt.receiver:
-                try:
-                    listener(receipt)
-                except KeyboardInterrupt:
-                    raise
-                except BaseException as error:
-                    self.listener_errors += 1
-                    self.last_error = error
+                self._tell(listener, receipt)
+        if receipt.trace is not None and self._tracer is not None:
+            self._tell(self._tracer, receipt)
+
+    def _tell(self, listener: ReceiptListener, receipt: Receipt) -> None:
+        try:
+            listener(receipt)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            self.listener_errors += 1
+            self.last_error = error
 
     def _is_heard(self, name: str) -> bool:
         return any(each is None or each == name for each, _ in self._listeners)

@@ -37,6 +37,7 @@ from .._messages.envelope import Envelope, new_envelope
 from .._messages.message import Message, new_message
 from .._messages.receipt import Outcome, Receipt, outcome_of
 from .._messages.receipts import Receipts
+from .._messages.tracing import Tracing
 from ..errors import AskTimeout, TooManyHops
 from .phase import Down, Exit, Phase
 from .shares import LIGHT, Share, Shares
@@ -166,6 +167,7 @@ class Exchange:
         dead_letters: Messages that will not be handled.
         events: The life cycle events.
         receipts: The sums over messages, and the readers of single ones.
+        tracing: Which messages are traced.
         origin: Begins the ids of all messages of this start; unique in the world.
         make_context: Makes the `Context` of an incarnation, which stands above all this.
     """
@@ -191,6 +193,7 @@ class Exchange:
         "shares",
         "spare_queues",
         "timers",
+        "tracing",
         "wake",
         "wall_offset",
     )
@@ -206,7 +209,8 @@ class Exchange:
         self.timers = timers
         self.dead_letters = dead_letters
         self.events = events
-        self.receipts = Receipts()
+        self.tracing = Tracing(self.id_of, self.wall_time)
+        self.receipts = Receipts(self.tracing)
         self.now = 0.0
         self.wall_offset = 0.0
         self.origin = f"{time_ns() // 1_000_000:x}{token_hex(5)}"
@@ -286,6 +290,8 @@ class Exchange:
             raise TooManyHops(target, sender, self.most_hops, correlation)
         if is_question and request is not None:
             deadline = self.deadline_of(message)
+        if self.tracing.is_on:
+            traceparent = self.tracing.send(message, sender, target)
         return new_envelope(
             Envelope, ("", correlation, deadline, hops, traceparent, "", 1, "", False)
         )
@@ -742,12 +748,14 @@ class Cell:
         error: BaseException | None,
     ) -> None:
         """Make the receipt of a message that was in hand."""
-        if isinstance(work.message.payload, Inspection):
+        message = work.message
+        if isinstance(message.payload, Inspection):
             return
-        tally.end(work.message, outcome, result)
-        if self.guest is None:
-            tally.add_time(work.seconds)
-        if tally.is_watched:
+        if tally.is_summed:
+            tally.end(message, outcome, result)
+            if self.guest is None:
+                tally.add_time(work.seconds)
+        if tally.is_watched or (tally.is_traced and self.exchange.tracing.is_sampled(message)):
             self._hand_out_receipt(tally, work, outcome, result, error)
 
     def note_rejected(self) -> None:
@@ -785,6 +793,7 @@ class Cell:
             bytes_out=payload_bytes(result),
             # No cast: this is on the way of each message that has a reader of receipts.
             use=account() if callable(account) else None,  # pyright: ignore[reportArgumentType]
+            trace=self.exchange.tracing.end(message, self.name) if tally.is_traced else None,
         )
         if message.request is not None and message.request.wants_receipt:
             message.request.receipt = receipt
@@ -822,8 +831,10 @@ class Cell:
         tally = self.rare.tally
         if tally is not None:
             tally.count(Outcome.EXPIRED)
-            if tally.is_watched:
-                self.exchange.receipts.note_expired(message, self.name, self.exchange.now)
+            exchange = self.exchange
+            trace = exchange.tracing.end(message, self.name) if tally.is_traced else None
+            if tally.is_watched or trace is not None:
+                exchange.receipts.note_expired(message, self.name, exchange.now, trace)
 
     def note_error(self, error: BaseException) -> None:
         """Count an error that has no caller to go to."""

@@ -37,10 +37,11 @@ from .._messages.bounds import payload_bytes, signal_bytes
 from .._messages.dead_letters import DeathReason
 from .._messages.message import Message, new_message
 from .._messages.receipt import Outcome
+from .._messages.tracing import MARKS
 from ..errors import AskTimeout, GuestRefused, MessageTooLarge, UnfitPayload
 from .cell import Cell, Exchange
 from .mailbox import admit_waiting, note_taken
-from .serving import TaskWork, end_at_once, poll_in_thread, serve, serve_in_task
+from .serving import PolledWork, TaskWork, end_at_once, poll_in_thread, serve, serve_in_task
 from .shares import LIGHT, START_SECONDS
 from .threads import ThreadTurns, processors
 
@@ -111,10 +112,11 @@ def is_compiled() -> bool:
 class CallWork:
     """A message that a guest has in hand: its call, parked or in turn."""
 
-    __slots__ = ("call", "cell", "is_in_thread", "is_waiting", "message", "slices")
+    __slots__ = ("call", "cell", "is_in_thread", "is_traced", "is_waiting", "message", "slices")
 
     def __init__(self, cell: Cell, message: Message) -> None:
         self.cell = cell
+        self.is_traced = False
         self.message = message
         self.call: GuestCall | None = None
         self.slices = 0
@@ -395,13 +397,16 @@ class Dispatcher(Exchange):
         end = clock() + self.config.slice
         left = self.config.batch
         tally = cell.rare.tally
+        marks = self.tracing.marks if tally is not None and not tally.is_summed else None
         try:
             while cell.is_ready:
                 message = self.take(cell)
                 if message is None:
                     cell.release_queue()
                     break
-                if tally is None:
+                if tally is None or (
+                    marks is not None and message[6] is None and not marks[message[3] & MARKS]
+                ):
                     self._handle(cell, message)
                 else:
                     self._handle_measured(cell, message, tally)
@@ -440,6 +445,9 @@ class Dispatcher(Exchange):
 
     def _handle_measured(self, cell: Cell, message: Message, tally: Tally) -> None:
         """Handle a message as `_handle` does, and make its receipt."""
+        if not (tally.is_summed or self.tracing.is_sampled(message)):
+            self._handle(cell, message)
+            return
         self._in_hand = message
         tally.begin(message, self.now)
         work = PlainWork(message)
@@ -576,8 +584,14 @@ class Dispatcher(Exchange):
                 tally.queue_otherwise(queued)
         try:
             work.call = call = guest.begin(message, cell.context, work.wake)
-            if tally is not None and tally.is_watched:
-                itemize(call)
+            if tally is not None and (
+                tally.is_watched
+                or (
+                    tally.is_traced
+                    and (message[6] is not None or self.tracing.marks[message[3] & MARKS])
+                )
+            ):
+                self._itemize(tally, work, call)
             work.is_waiting = True
             state = CallState.READY if cell.rare.holds_loop else call.poll()
         except (UnfitPayload, MessageTooLarge) as error:
@@ -594,6 +608,14 @@ class Dispatcher(Exchange):
                 self.end_call(cell, work, call)
             else:
                 self._go_on(cell, work, call, state)
+
+    def _itemize(self, tally: Tally, work: CallWork, call: GuestCall) -> None:
+        """Have the account of a call kept where its receipt will be made."""
+        if tally.is_traced and self.tracing.is_sampled(work.message):
+            work.is_traced = True
+            itemize(call, in_order=True)
+        elif tally.is_watched:
+            itemize(call, in_order=False)
 
     def _poll(self, cell: Cell, work: CallWork, call: GuestCall) -> None:
         """Run one slice of a call."""
@@ -649,7 +671,7 @@ class Dispatcher(Exchange):
         elif not work.is_waiting and not cell.is_scheduled:
             self.schedule(cell)
 
-    def end_call(self, cell: Cell, work: Work, call: GuestCall) -> None:
+    def end_call(self, cell: Cell, work: PolledWork, call: GuestCall) -> None:
         """Answer with the reply of a guest's call that is done."""
         cell.work = None
         message = work.message
@@ -674,7 +696,12 @@ class Dispatcher(Exchange):
         tally = rare.tally
         if tally is not None:
             payload = message[0]
-            if type(payload) is not bytes or refusal is not None or tally.is_watched:
+            if (
+                type(payload) is not bytes
+                or refusal is not None
+                or tally.is_watched
+                or work.is_traced
+            ):
                 self._note_reply(cell, tally, work, result, refusal)
             elif request is None:  # as most are
                 tally.handled += 1
@@ -724,8 +751,8 @@ def _note_hold(cell: Cell, worked: float) -> None:
     rare.is_suspect = True
 
 
-def itemize(call: GuestCall) -> None:
+def itemize(call: GuestCall, *, in_order: bool) -> None:
     """Have a call keep account of each host function, if it can: its receipt is wanted."""
-    keep_account = attribute_of(call, "itemize")
+    keep_account = attribute_of(call, "itemize_in_order" if in_order else "itemize")
     if callable(keep_account):
         keep_account()

@@ -56,6 +56,7 @@ class PolledWork(Work, Protocol):
     """A message that a guest has in hand."""
 
     call: GuestCall | None
+    is_traced: bool
     is_waiting: bool
     is_in_thread: bool
 
@@ -99,7 +100,7 @@ class Turns(Protocol):
         """Note that a handler has raised, or was cancelled."""
         ...
 
-    def end_call(self, cell: Cell, work: Work, call: GuestCall) -> None:
+    def end_call(self, cell: Cell, work: PolledWork, call: GuestCall) -> None:
         """Note that a guest's call is done."""
         ...
 

@@ -7,6 +7,8 @@ add one, add a row here and the method to `Host` and `LocalHost`; tests hold the
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from airswasm.wit import Blocks
 
 from .access_api import ACCESS_OPERATIONS
@@ -34,10 +36,12 @@ from .recording_api import RECORDING_OPERATIONS
 from .storage_api import STORAGE_OPERATIONS
 from .swap_api import SWAP_OPERATIONS
 from .timer_api import TIMER_OPERATIONS
+from .trace_api import TRACE_OPERATIONS
 from .version_api import VERSION_OPERATIONS
 
 __all__ = ("COMPONENT", "MOST_BODY_BYTES", "OPERATIONS", "all_operations")
 
+Level = Literal["trace", "debug", "info", "warn", "error"]
 MOST_BODY_BYTES = 256 * 2**20
 """The largest body of a request; a component's own limit is `limits.host_call`."""
 COMPONENT = "/v1/components/{name}"
@@ -62,6 +66,15 @@ _CHAIN = (
     Parameter("traceparent", "query", Text(), "The W3C trace context.", ""),
 )
 _FOLLOW = Parameter("follow", "query", Flag(), "Continue until the host stops.", False)
+_LINES = (
+    Parameter("since", "query", Number(most=1e11), "Not before; seconds since 1970.", None),
+    Parameter("until", "query", Number(most=1e11), "Before; seconds since 1970.", None),
+    Parameter(
+        "level", "query", Text(("", *get_args(Level))), "The least level; else all of them.", ""
+    ),
+    Parameter("grep", "query", Text(), "A part of the line, in any case.", ""),
+    Parameter("trace", "query", Text(), "The id of a trace, or how it begins.", ""),
+)
 
 OPERATIONS = Table(
     (
@@ -79,7 +92,8 @@ OPERATIONS = Table(
         ),
         Operation(
             "all_logs", "GET", "/v1/logs", "Show the logs of all components.",
-            JsonLines("log/1", "airswasm.lifecycle:LogEntry"), (_RECENT, _FOLLOW), scope="read",
+            JsonLines("log/1", "airswasm.lifecycle:LogEntry"), (_RECENT, _FOLLOW, *_LINES),
+            scope="read",
         ),
         Operation(
             "list", "GET", "/v1/components", "List the installed components.",
@@ -223,7 +237,7 @@ OPERATIONS = Table(
         ),
         Operation(
             "logs", "GET", f"{COMPONENT}/logs", "Show a component's log.",
-            JsonLines("log/1", "airswasm.lifecycle:LogEntry"), (_NAME, _RECENT, _FOLLOW),
+            JsonLines("log/1", "airswasm.lifecycle:LogEntry"), (_NAME, _RECENT, _FOLLOW, *_LINES),
             scope="read",
         ),
         *FUNCTION_OPERATIONS,
@@ -234,6 +248,7 @@ OPERATIONS = Table(
         *AUDIT_OPERATIONS,
         *LETTER_OPERATIONS,
         *TIMER_OPERATIONS,
+        *TRACE_OPERATIONS,
         *RECORDING_OPERATIONS,
         *VERSION_OPERATIONS,
         Operation(

@@ -32,10 +32,18 @@ from .storage import LocalStorage, StorageHost
 from .stored_host import HostReader, StoredHost, to_document
 from .swaps import LocalSwaps, SwapHost
 from .timers import LocalTimers, TimerHost
+from .traces import LocalTraces, TraceHost
 from .versions import LocalVersions, VersionHost
 
 if TYPE_CHECKING:
-    from airswasm.lifecycle import Approval, DataChoice, InstallPlan, Package, System
+    from airswasm.lifecycle import (
+        Approval,
+        DataChoice,
+        InstallPlan,
+        LogQuery,
+        Package,
+        System,
+    )
     from airswasm.security import PublicKey, TrustedComponent, Use
 
 __all__ = ("GrantChange", "Host", "LocalHost")
@@ -48,6 +56,7 @@ class Host(
     StorageHost,
     LetterHost,
     TimerHost,
+    TraceHost,
     FunctionHost,
     RecordingHost,
     SwapHost,
@@ -265,6 +274,7 @@ class LocalHost(
     LocalStorage,
     LocalLetters,
     LocalTimers,
+    LocalTraces,
     LocalFunctions,
     LocalRecordings,
     LocalSwaps,
@@ -284,6 +294,7 @@ class LocalHost(
         LocalStorage.__init__(self, system)
         LocalLetters.__init__(self, system)
         LocalTimers.__init__(self, system)
+        LocalTraces.__init__(self, system)
         LocalFunctions.__init__(self, system)
         LocalRecordings.__init__(self, system)
         LocalSwaps.__init__(self, system)
@@ -636,15 +647,29 @@ class LocalHost(
             raise PlanGone(digest)
         return self._pending.take(digest)
 
-    def _log_lines(self, name: str | None, recent: int, *, follow: bool) -> AsyncIterator[Document]:
+    def _log_lines(
+        self, name: str | None, recent: int, query: LogQuery | None, *, follow: bool
+    ) -> AsyncIterator[Document]:
         if follow and self.is_online:
-            return self._follow(name, recent)
-        return super()._log_lines(name, recent, follow=follow)
+            return self._follow(name, recent, query)
+        return super()._log_lines(name, recent, query, follow=follow)
 
-    async def _follow(self, name: str | None, recent: int) -> AsyncIterator[Document]:
-        async for line in self._read_log(name, recent):
+    async def _read_log(
+        self, name: str | None, recent: int, query: LogQuery | None
+    ) -> AsyncIterator[Document]:
+        from anyio import to_thread
+
+        # A search reads whole files; components go on meanwhile.
+        names = self._logging(name)
+        for line in await to_thread.run_sync(self._found_lines, names, recent, query):
+            yield to_document(line)
+
+    async def _follow(
+        self, name: str | None, recent: int, query: LogQuery | None
+    ) -> AsyncIterator[Document]:
+        async for line in self._read_log(name, recent, query):
             yield line
-        async for entry in self._system.logs.follow(name):
+        async for entry in self._system.logs.follow(name, query=query):
             yield to_document(entry)
 
 

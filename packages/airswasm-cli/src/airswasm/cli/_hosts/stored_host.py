@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ComponentSummary,
         Home,
         LogEntry,
+        LogQuery,
         RouteInfo,
         SystemStatus,
     )
@@ -35,7 +36,10 @@ class HostReader(AuditHost, Protocol):
         """Return how the host and its components do."""
         ...
 
-    async def all_logs(self, recent: int = 100, follow: bool = False) -> AsyncIterator[Document]:
+    async def all_logs(
+        self, recent: int = 100, follow: bool = False, since: float | None = None,
+        until: float | None = None, level: str = "", grep: str = "", trace: str = "",
+    ) -> AsyncIterator[Document]:  # fmt: skip
         """Return the log lines of all components; with `follow` without an end."""
         ...
 
@@ -52,14 +56,17 @@ class HostReader(AuditHost, Protocol):
         ...
 
     async def logs(
-        self, name: str, recent: int = 100, follow: bool = False
-    ) -> AsyncIterator[Document]:
+        self, name: str, recent: int = 100, follow: bool = False, since: float | None = None,
+        until: float | None = None, level: str = "", grep: str = "", trace: str = "",
+    ) -> AsyncIterator[Document]:  # fmt: skip
         """Return the log lines of a component that is installed, or was, or was tried."""
         ...
 
 
 class _Logs(Protocol):
-    def recent(self, component: str, count: int = 100) -> tuple[LogEntry, ...]: ...
+    def recent(
+        self, component: str, count: int = 100, query: LogQuery | None = None
+    ) -> tuple[LogEntry, ...]: ...
 
 
 class _Source(Protocol):
@@ -95,9 +102,13 @@ class StoredHost(StoredAudit):
         """See `HostReader`."""
         return to_document(self._source.status())
 
-    async def all_logs(self, recent: int = 100, follow: bool = False) -> AsyncIterator[Document]:
+    async def all_logs(
+        self, recent: int = 100, follow: bool = False, since: float | None = None,
+        until: float | None = None, level: str = "", grep: str = "", trace: str = "",
+    ) -> AsyncIterator[Document]:  # fmt: skip
         """See `HostReader`."""
-        return self._log_lines(None, recent, follow=follow)
+        query = _log_query(since, until, level, grep, trace)
+        return self._log_lines(None, recent, query, follow=follow)
 
     async def list(self) -> Sequence[Document]:
         """See `HostReader`."""
@@ -112,26 +123,52 @@ class StoredHost(StoredAudit):
         return to_document(self._source.info(name))
 
     async def logs(
-        self, name: str, recent: int = 100, follow: bool = False
-    ) -> AsyncIterator[Document]:
+        self, name: str, recent: int = 100, follow: bool = False, since: float | None = None,
+        until: float | None = None, level: str = "", grep: str = "", trace: str = "",
+    ) -> AsyncIterator[Document]:  # fmt: skip
         """See `HostReader`."""
         from airswasm.lifecycle import is_component_name
 
         if not is_component_name(name) or not self._source.logs.recent(name, 1):
             self._source.component_status(name)
-        return self._log_lines(name, recent, follow=follow)
+        query = _log_query(since, until, level, grep, trace)
+        return self._log_lines(name, recent, query, follow=follow)
 
-    def _log_lines(self, name: str | None, recent: int, *, follow: bool) -> AsyncIterator[Document]:
+    def _log_lines(
+        self, name: str | None, recent: int, query: LogQuery | None, *, follow: bool
+    ) -> AsyncIterator[Document]:
         if follow:
             raise HostNotRunning("logs --follow", str(self._source.home.folder))
-        return self._read_log(name, recent)
+        return self._read_log(name, recent, query)
 
-    async def _read_log(self, name: str | None, recent: int) -> AsyncIterator[Document]:
-        names = [name] if name else [each.name for each in self._source.list()]
-        logs = self._source.logs
-        found = [line for each in names for line in logs.recent(each, recent)]
-        for line in sorted(found, key=lambda each: each.time)[-recent:] if recent else ():
+    async def _read_log(
+        self, name: str | None, recent: int, query: LogQuery | None
+    ) -> AsyncIterator[Document]:
+        for line in self._found_lines(self._logging(name), recent, query):
             yield to_document(line)
+
+    def _logging(self, name: str | None) -> Sequence[str]:
+        """Return the components whose logs are wanted."""
+        return [name] if name else [each.name for each in self._source.list()]
+
+    def _found_lines(
+        self, names: Sequence[str], recent: int, query: LogQuery | None
+    ) -> Sequence[LogEntry]:
+        """Return the last lines; those of many components as one log."""
+        logs = self._source.logs
+        found = [line for each in names for line in logs.recent(each, recent, query)]
+        return sorted(found, key=lambda each: each.time)[-recent:] if recent else ()
+
+
+def _log_query(
+    since: float | None, until: float | None, level: str, grep: str, trace: str
+) -> LogQuery | None:
+    """Return what is asked of a log; None for all of its lines."""
+    if since is None and until is None and not (level or grep or trace):
+        return None
+    from airswasm.lifecycle import LogQuery
+
+    return LogQuery(since, until, level, grep, trace)
 
 
 def to_document(value: object) -> Document:

@@ -13,6 +13,7 @@ from .._session.terminal import Terminal
 
 __all__ = ("logs",)
 
+_LEVELS = ("trace", "debug", "info", "warn", "error")
 _STYLES = {"error": "red", "warn": "yellow", "debug": "dim", "trace": "dim"}
 
 
@@ -26,6 +27,15 @@ def logs(
     lines: Annotated[
         int, Option(("--lines", "-n"), "How many earlier lines.", least=0, most=100_000)
     ] = 50,
+    since: Annotated[str, Option(("--since",), '"2 h" ago, or 2026-11-29T12:00.', "TIME")] = "",
+    until: Annotated[str, Option(("--until",), "The same forms.", "TIME")] = "",
+    level: Annotated[
+        str, Option(("--level",), "The least: trace, debug, info, warn or error.", "LEVEL")
+    ] = "",
+    grep: Annotated[str, Option(("--grep",), "Only lines with this text in them.", "TEXT")] = "",
+    trace: Annotated[
+        str, Option(("--trace",), "Only lines of this trace: its id, or how it begins.", "ID")
+    ] = "",
 ) -> None:
     """Show a component's log.
 
@@ -35,16 +45,18 @@ def logs(
     \b
     Example:
       airswasm logs local/hello
-      airswasm logs local/hello --follow
+      airswasm logs local/hello --follow --level warn
+      airswasm logs --since "2 h" --grep refused
       airswasm logs -n 1000 --json | jq -r 'select(.level == "error").message'
     """
+    chosen = _chosen(since, until, level, grep, trace)
 
     async def question(host: HostReader) -> None:
         full = full_name(name) if name is not None else None
         if full:
-            found = await host.logs(full, recent=lines, follow=follow)
+            found = await host.logs(full, lines, follow, *chosen)
         else:
-            found = await host.all_logs(recent=lines, follow=follow)
+            found = await host.all_logs(lines, follow, *chosen)
         is_empty = True
         async for line in found:
             _show(session.terminal, line, with_name=full is None)
@@ -53,6 +65,20 @@ def logs(
             session.terminal.say("nothing was logged")
 
     ask(session, question, running_for="logs --follow" if follow else None)
+
+
+def _chosen(
+    since: str, until: str, level: str, grep: str, trace: str
+) -> tuple[float | None, float | None, str, str, str]:
+    """Return which lines are wanted."""
+    from ._times import past_moment
+
+    if level and level not in _LEVELS:
+        import typer
+
+        raise typer.BadParameter(f"{level!a} is no level; write {', '.join(_LEVELS)}")
+    begin = past_moment(since) if since else None
+    return begin, past_moment(until) if until else None, level, grep, trace
 
 
 def _show(terminal: Terminal, line: Document, *, with_name: bool) -> None:

@@ -117,7 +117,7 @@ class Following:
         get = self.services.get
         live = get(LiveSettings)
         live.take(HostSettings, get(HostMemory).hold_to)
-        live.take(LogLimits, get(LogBook).hold_to)
+        live.prepare(LogLimits, get(LogBook).prepare)
         live.take(SourceSettings, self.sources.hold_to)
         live.take(DeadLetterSettings, get(DeadLetterStore).hold_to)
         live.take(MessagingLimits, self._take_messaging)

@@ -14,22 +14,24 @@ gigabytes once they talk, and 1.3 kB each when they have said two lines.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
+from airswasm.actor import Message, Tracing
 from airswasm.messaging import Rate, TokenBucket
-from airswasm.runtime import Caller, Effect, HostInterface, Services
+from airswasm.runtime import Caller, Effect, Finding, Health, HostInterface, Services
 from airswasm.runtime.wasi import escape
+from airswasm.security import AuditSinks
+from anyio import to_thread
 from anyio.streams.memory import MemoryObjectSendStream
 
 from .._block import LOGGING_INTERFACE
-from .logfiles import LogEntry, LogFiles, LogLimits, write_line
+from .log_sinks import open_sinks
+from .logfiles import LogEntry, LogFiles, LogLimits, LogQuery, write_line
 
 __all__ = ("LOGGING_INTERFACE", "LogBook", "provide")
-
-LEVELS = ("trace", "debug", "info", "warn", "error")
 
 
 @dataclass(slots=True, eq=False)
@@ -70,6 +72,9 @@ class LogBook:
 
     It satisfies the engine's `LogSink`, so a guest's stdio ends up here, and offers the `logging`
     interface. Call it on the host's event-loop thread.
+
+    Attributes:
+        tracing: Knows the traces of messages, once there are actors.
     """
 
     def __init__(
@@ -87,10 +92,39 @@ class LogBook:
         self._buckets: dict[str, TokenBucket] = {}
         self._dropped: dict[str, int] = {}
         self._followers: list[_Follower] = []
+        self._sinks: AuditSinks | None = None
+        self._prepared: AuditSinks | None = None
+        self.tracing: Tracing | None = None
+
+    def ship(self) -> None:
+        """Give a copy of each line to the sinks of the settings, from now on.
+
+        Raises:
+            AuditSinkUnusable: One of them cannot be opened.
+        """
+        self._sinks = open_sinks(self._limits)
+
+    def prepare(self, limits: LogLimits) -> Callable[[], None]:
+        """Open the sinks of other settings; return what puts all of them into force.
+
+        Raises:
+            AuditSinkUnusable: One of them cannot be opened.
+        """
+        self._drop_prepared()  # of settings that another part of the host refused
+        before = self._limits
+        if (limits.sinks, limits.sink_lines) != (before.sinks, before.sink_lines):
+            self._prepared = open_sinks(limits)
+        return lambda: self.hold_to(limits)
 
     def hold_to(self, limits: LogLimits) -> None:
         """Bound lines, files and followers anew, from the next line and the next follower on."""
         self._limits = self._files.limits = limits
+        if self._prepared is not None:
+            if self._sinks is None:
+                self._sinks = self._prepared
+            else:
+                self._sinks.take_over(self._prepared)
+            self._prepared = None
         self._default_rate = Rate.of(limits.lines_per_second)
         for component in [each for each in self._buckets if each not in self._rates]:
             self._buckets[component].change(self._default_rate)
@@ -120,15 +154,30 @@ class LogBook:
     def line(self, caller: Caller, stream: str, text: str) -> None:
         """Add a line that a guest wrote to `stdout` or `stderr`."""
         level = "warn" if stream == "stderr" else "info"
-        self.write(caller.name, level, text.rstrip("\r\n"), source=stream)
+        self._write_of(caller, level, text.rstrip("\r\n"), stream)
 
-    def recent(self, component: str, count: int = 100) -> tuple[LogEntry, ...]:
-        """Return the last lines of a component, oldest first."""
-        return self._files.recent(component, count)
+    def recent(
+        self, component: str, count: int = 100, query: LogQuery | None = None
+    ) -> tuple[LogEntry, ...]:
+        """Return the last lines of a component, oldest first; of a query, if there is one."""
+        return self._files.recent(component, count, query)
+
+    async def tidy(self) -> None:
+        """Remove the files that are older than files are kept."""
+        now = self._clock()
+        for path in await to_thread.run_sync(self._files.old, now):
+            self._files.remove_old(path, now)
+            await anyio.lowlevel.checkpoint()
+
+    def findings(self) -> Iterator[Finding]:
+        """Iterate over what is wrong with the sinks."""
+        for problem in self._sinks.problems() if self._sinks is not None else ():
+            hint = "see that the program reads; logs.sinks in config.toml names it"
+            yield Finding(Health.DEGRADED, "logs", problem, hint)
 
     async def follow(
-        self, component: str | None = None, *, recent: int = 0
-    ) -> AsyncIterator[LogEntry]:
+        self, component: str | None = None, *, recent: int = 0, query: LogQuery | None = None
+    ) -> AsyncGenerator[LogEntry]:
         """Yield lines as components write them; those of all components if `component` is None.
 
         A follower that lags too far loses lines and receives the number lost.
@@ -136,17 +185,21 @@ class LogBook:
         Args:
             component: The component's name, or None for all.
             recent: Number of earlier lines to yield first.
+            query: Which lines; all of them when it is left out. That some are missing is said
+                in any case.
         """
         send, receive = anyio.create_memory_object_stream[LogEntry](self._limits.follower_lines)
         follower = _Follower(send, component, self._limits.follower_bytes)
         self._followers.append(follower)
         try:
             if component is not None and recent:
-                for entry in self.recent(component, recent):
+                for entry in self.recent(component, recent, query):
                     yield entry
             async with receive:
                 async for entry in receive:
-                    yield follower.take(entry)
+                    follower.take(entry)
+                    if query is None or query.is_about(entry):
+                        yield entry
         finally:
             if follower in self._followers:
                 self._followers.remove(follower)
@@ -176,9 +229,26 @@ class LogBook:
             follower.stream.close()
         self._followers.clear()
         self._files.close_all()
+        self._drop_prepared()
+        if self._sinks is not None:
+            self._sinks.close()
+
+    def _drop_prepared(self) -> None:
+        if self._prepared is not None:
+            self._prepared.close()
+            self._prepared = None
 
     def _log(self, caller: Caller, level: str, message: str) -> None:
-        self.write(caller.name, level, message)
+        self._write_of(caller, level, message, "component")
+
+    def _write_of(self, caller: Caller, level: str, text: str, source: str) -> None:
+        """Add a line of a guest, with the ids of the trace that its message belongs to."""
+        message, fields = caller.message, None
+        if self.tracing is not None and isinstance(message, Message):
+            context = self.tracing.context_of(message, caller.name)
+            if context is not None:
+                fields = {"trace_id": context.trace_id, "span_id": context.span_id}
+        self.write(caller.name, level, text, source=source, fields=fields)
 
     def _is_admitted(self, component: str, now: float) -> bool:
         bucket = self._buckets.get(component)
@@ -206,7 +276,9 @@ class LogBook:
         fields: Mapping[str, object] | None,
     ) -> None:  # fmt: skip
         line = write_line(now, component, level, source, text, fields)
-        self._files.append(component, line + "\n")
+        self._files.append(component, line + "\n", now)
+        if self._sinks is not None:
+            self._sinks.offer(line.encode("utf-8", "backslashreplace"))
         if self._followers:
             entry = LogEntry(now, component, level, source, text, fields or {})
             for follower in self._followers:

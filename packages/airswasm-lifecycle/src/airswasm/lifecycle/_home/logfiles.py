@@ -12,13 +12,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-__all__ = ("LogEntry", "LogFiles", "LogLimits", "write_line")
+__all__ = ("LEVELS", "LogEntry", "LogFiles", "LogLimits", "LogQuery", "write_line")
+
+LEVELS = ("trace", "debug", "info", "warn", "error")
 
 _quote = json.encoder.encode_basestring_ascii
 _encode = json.JSONEncoder(separators=(",", ":"), default=str).encode
@@ -91,6 +93,46 @@ def _encode_value(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class LogQuery:
+    """The lines that a reader wants to see.
+
+    Attributes:
+        since: Seconds since 1970; None for no bound.
+        until: Likewise, and not itself.
+        level: The least level; empty for all.
+        text: A part of the line, whatever the case of its letters.
+        trace: The id of a trace, or how it begins.
+    """
+
+    since: float | None = None
+    until: float | None = None
+    level: str = ""
+    text: str = ""
+    trace: str = ""
+
+    def __post_init__(self) -> None:
+        if self.level and self.level not in LEVELS:
+            raise ValueError(f"{self.level!a} is no level: {', '.join(LEVELS)}")
+
+    def is_about(self, entry: LogEntry) -> bool:
+        """Return whether a line is one of them."""
+        if self.since is not None and entry.time < self.since:
+            return False
+        if self.until is not None and entry.time >= self.until:
+            return False
+        if self.level and _rank(entry.level) < _rank(self.level):
+            return False
+        if self.trace and not str(entry.fields.get("trace_id", "")).startswith(self.trace):
+            return False
+        return self.text.casefold() in entry.message.casefold()
+
+
+def _rank(level: str) -> int:
+    """Return the place of a level; one that a later version knows is above all."""
+    return LEVELS.index(level) if level in LEVELS else len(LEVELS)
+
+
+@dataclass(frozen=True, slots=True)
 class LogLimits:
     """The bounds of a log.
 
@@ -102,6 +144,12 @@ class LogLimits:
         open_files: Log files that the host keeps open.
         follower_lines: Lines that a slow follower may be behind before it loses some.
         follower_bytes: Bytes of lines that it may be behind.
+        file_age: Seconds after which a component's log begins a new file; 0 for no bound.
+        age: Seconds after its last line for which a file is kept; 0 for no bound. The host looks
+            once an hour.
+        sinks: Copies of all lines for other programs: `stdout` as lines of JSON, `syslog` or
+            `syslog:HOST:PORT`, `journald`, `file:PATH`, or one of an installed package.
+        sink_lines: Lines that may wait for one of them; more are lost, and counted.
     """
 
     message_chars: int = 8192
@@ -111,19 +159,27 @@ class LogLimits:
     open_files: int = 32
     follower_lines: int = 1024
     follower_bytes: int = 2**20
+    file_age: float = 0.0
+    age: float = 0.0
+    sinks: tuple[str, ...] = ()
+    sink_lines: int = 10_000
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            if getattr(self, each.name) < 1:
+            value = getattr(self, each.name)
+            if isinstance(value, int) and value < 1:
                 raise ValueError(f"{each.name} must be at least 1")
+            if isinstance(value, float) and not value >= 0:
+                raise ValueError(f"{each.name} must not be negative")
 
 
 @dataclass(slots=True)
 class _File:
-    """One that is open, and how long it is."""
+    """One that is open, how long it is, and when it began."""
 
     descriptor: int
     size: int
+    began_at: float
 
 
 class LogFiles:
@@ -139,19 +195,55 @@ class LogFiles:
         self._open: OrderedDict[str, _File] = OrderedDict()
         self.lost_lines = 0
 
-    def append(self, component: str, line: str) -> None:
+    def append(self, component: str, line: str, now: float) -> None:
+        content = line.encode("utf-8", "backslashreplace")
         try:
-            file = self._file(component)
-            file.size += os.write(file.descriptor, line.encode("utf-8", "backslashreplace"))
-            if file.size > self.limits.file_bytes:
+            file = self._file(component, now)
+            if self.limits.file_age and file.size and now - file.began_at > self.limits.file_age:
+                self._rotate(component)
+                file = self._file(component, now)
+            written = os.write(file.descriptor, content)
+            file.size += written
+            if written < len(content):  # the disk is full; the next line ends the piece
+                self.close(component)
+                self.lost_lines += 1
+            elif file.size > self.limits.file_bytes:
                 self._rotate(component)
         except OSError:
             self.lost_lines += 1  # a full disk loses lines, never the host
 
-    def recent(self, component: str, count: int = 100) -> tuple[LogEntry, ...]:
-        """Return the last lines of a component, oldest first."""
+    def old(self, now: float) -> list[Path]:
+        """Return the files whose last line is older than files are kept; for a worker thread."""
+        if not self.limits.age:
+            return []
+        found: list[Path] = []
+        for path in self._folder.glob("*/*.jsonl"):
+            with _disk_may_fail():
+                if now - path.stat().st_mtime > self.limits.age:
+                    found.append(path)
+        return found
+
+    def remove_old(self, path: Path, now: float) -> None:
+        """Remove a file of `old`, unless it has a newer line meanwhile."""
+        with _disk_may_fail():
+            if now - path.stat().st_mtime > self.limits.age:
+                self.close(f"{path.parent.name}/{path.name.partition('.')[0]}")
+                path.unlink(missing_ok=True)
+
+    def recent(
+        self, component: str, count: int = 100, query: LogQuery | None = None
+    ) -> tuple[LogEntry, ...]:
+        """Return the last lines of a component, oldest first.
+
+        Args:
+            component: Its name.
+            count: How many lines.
+            query: Which lines; all of them when it is left out.
+        """
         if count < 1:
             return ()
+        if query is not None:
+            return self._found(component, count, query)
         lines: list[bytes] = []
         for path in self._paths(component):
             with _disk_may_fail():
@@ -159,6 +251,22 @@ class LogFiles:
             if len(lines) >= count:
                 break
         return tuple(_parse(lines[-count:]))
+
+    def _found(self, component: str, count: int, query: LogQuery) -> tuple[LogEntry, ...]:
+        """Return the last lines that a query is about, file by file from the newest on."""
+        found: list[LogEntry] = []
+        for path in self._paths(component):
+            last: LogEntry | None = None
+            here: deque[LogEntry] = deque(maxlen=count - len(found))
+            with _disk_may_fail(), path.open("rb") as file:
+                for last in _parse(file):
+                    if query.is_about(last):
+                        here.append(last)
+            found = [*here, *found]
+            is_before = last is not None and query.since is not None and last.time < query.since
+            if len(found) >= count or is_before:
+                break
+        return tuple(found)
 
     def close(self, component: str) -> None:
         file = self._open.pop(component, None)
@@ -190,14 +298,19 @@ class LogFiles:
         for number in range(1, self.limits.files):
             yield current.with_suffix(f".{number}.jsonl")
 
-    def _file(self, component: str) -> _File:
+    def _file(self, component: str, now: float) -> _File:
         file = self._open.get(component)
         if file is None:
             while len(self._open) >= self.limits.open_files:
                 self.close(next(iter(self._open)))
             descriptor = _open_to_append(f"{self._start}{component}.jsonl")
-            size = os.lseek(descriptor, 0, os.SEEK_END)
-            file = self._open[component] = _File(descriptor, size)
+            try:
+                size = _end_last_line(descriptor)
+                began_at = _first_time(descriptor, now) if self.limits.file_age and size else now
+            except OSError:
+                os.close(descriptor)
+                raise
+            file = self._open[component] = _File(descriptor, size, began_at)
         else:
             self._open.move_to_end(component)
         return file
@@ -214,12 +327,29 @@ class LogFiles:
 
 
 def _open_to_append(path: str) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
     try:
         return os.open(path, flags, 0o600)
     except FileNotFoundError:
         Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return os.open(path, flags, 0o600)
+
+
+def _end_last_line(descriptor: int) -> int:
+    """Return the length of a file, whose last line a kill or a full disk may have torn."""
+    size = os.lseek(descriptor, 0, os.SEEK_END)
+    if size:
+        os.lseek(descriptor, size - 1, os.SEEK_SET)
+        if os.read(descriptor, 1) != b"\n":
+            size += os.write(descriptor, b"\n")
+    return size
+
+
+def _first_time(descriptor: int, now: float) -> float:
+    """Return the time of a file's first line; this moment, if it cannot be told."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    first = os.read(descriptor, _TAIL_BYTES).partition(b"\n")[0]
+    return next((entry.time for entry in _parse([first])), now)
 
 
 def _last_lines(path: Path, count: int) -> list[bytes]:

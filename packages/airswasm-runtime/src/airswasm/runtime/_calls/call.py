@@ -27,7 +27,13 @@ from .._host import Pending
 from .._process.switch_interval import short_switches
 from .._single import Single
 from .._timers import Timer
-from .._usage import CallUse, FunctionUse, Measurement, host_calls_of
+from .._usage import (
+    CallUse,
+    FunctionUse,
+    Measurement,
+    host_calls_in_order,
+    host_calls_of,
+)
 from .._wasmtime import bindings as wt
 from .._wasmtime.faults import fault_of
 from .._wasmtime.slot_allocator import note_memories
@@ -203,6 +209,14 @@ class Call(Single):
         self._measurement().items = {}
         self._instance._gauge_due = 0.0  # its memory, too, is to be that of its end
 
+    def itemize_in_order(self) -> None:
+        """Keep account of host functions, and of the first calls one by one; before the first poll.
+
+        The memory is what was seen of it last: to ask the guest takes as long as a short call.
+        """
+        measured = self._measurement()
+        measured.items, measured.in_order = {}, []
+
     def use(self) -> CallUse:
         """Return what it used, once it is done; its times and host calls if it was itemized."""
         measured, instance = self._measurement(), self._instance
@@ -214,6 +228,7 @@ class Call(Single):
             instance.memory_peak_bytes,
             instance.host_memory_bytes,
             host_calls_of(measured.items),
+            host_calls_in_order(measured.in_order, self._started),
         )
 
     def _first_poll(self) -> CallState:
@@ -436,7 +451,7 @@ class Call(Single):
         use.fuel += fuel
         use.add(seconds)
         if self._measured is not None:
-            self._measured.add(function, seconds, fuel)
+            self._measured.add(function, began, seconds, fuel)
 
     def _note_waited(self, target: HostCall | None) -> None:
         """Add up the host call that the guest has waited for."""

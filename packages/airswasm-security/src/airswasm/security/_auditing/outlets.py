@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from logging.handlers import SysLogHandler
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 __all__ = ("OUTLETS", "FileOutlet", "LineSink", "StandardOutput", "StructlogOutlet", "SyslogOutlet")
 
@@ -36,18 +36,25 @@ class SyslogOutlet:
         address: The path of its socket; `HOST:PORT` for UDP; empty for `/dev/log`.
     """
 
+    facility: ClassVar[int] = SysLogHandler.LOG_AUTHPRIV
+
     def __init__(self, address: str = "") -> None:
         host, _, port = address.rpartition(":")
         target = (host, int(port)) if host and "/" not in address else address
-        self._handler = _Handler(target or _LOCAL_SOCKET, facility=SysLogHandler.LOG_AUTHPRIV)
+        self._handler = _Handler(target or _LOCAL_SOCKET, facility=self.facility)
         self._handler.ident = f"airswasm[{os.getpid()}]: "
 
     def write(self, lines: Sequence[bytes]) -> None:
         """Send each line as one message, cut to 8,192 characters."""
         for line in lines:
             text = line.decode("ascii", "replace")[:_MOST_SYSLOG_CHARS]
-            record = {"msg": text, "levelno": logging.INFO, "levelname": "INFO"}
+            record = {"msg": text, "levelno": logging.INFO, "levelname": self.level(line)}
             self._handler.emit(logging.makeLogRecord(record))
+
+    def level(self, line: bytes) -> str:
+        """Return the level of a line, as Python's `logging` names it."""
+        del line
+        return "INFO"
 
     def close(self) -> None:
         """Close the socket."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import TypeAlias, cast
 
@@ -31,14 +31,18 @@ OpenSink: TypeAlias = Callable[[str], LineSink]
 """Opens a sink, with what stands behind the colon of its setting: `file:/mnt/audit.jsonl`."""
 
 
-def open_sink(setting: str) -> LineSink:
+def open_sink(setting: str, outlets: Mapping[str, OpenSink] = OUTLETS) -> LineSink:
     """Open a sink by its setting, `NAME` or `NAME:ARGUMENT`.
+
+    Args:
+        setting: The name is one of `outlets`, or of an installed package's.
+        outlets: The sinks that need no entry point, by name.
 
     Raises:
         AuditSinkUnusable: No installed package has it, or it cannot be opened.
     """
     name, _, argument = setting.partition(":")
-    opening = OUTLETS.get(name)
+    opening = outlets.get(name)
     if opening is None:
         found = tuple(entry_points(group=SINK_GROUP, name=name))
         if not found:
@@ -56,14 +60,23 @@ class AuditSinks:
     Args:
         settings: Each as in `open_sink`.
         most_lines: Lines that may wait for one of them.
+        outlets: The sinks that need no entry point, by name.
+        kind: A sink, in sentences about it.
 
     Raises:
         AuditSinkUnusable: One of them cannot be opened.
     """
 
-    def __init__(self, settings: Sequence[str], *, most_lines: int = 10_000) -> None:
-        opened = [(each, open_sink(each)) for each in settings]
-        self._feeds = [_Feed(name, sink, most_lines) for name, sink in opened]
+    def __init__(
+        self,
+        settings: Sequence[str],
+        *,
+        most_lines: int = 10_000,
+        outlets: Mapping[str, OpenSink] = OUTLETS,
+        kind: str = "audit sink",
+    ) -> None:
+        opened = [(each, open_sink(each, outlets)) for each in settings]
+        self._feeds = [_Feed(name, sink, most_lines, kind) for name, sink in opened]
 
     def take_over(self, others: AuditSinks) -> None:
         """Give lines to the sinks of `others` from now on; the present ones write what waits."""
@@ -94,15 +107,15 @@ class AuditSinks:
 class _Feed:
     """One sink, its queue, and its thread."""
 
-    def __init__(self, name: str, sink: LineSink, most_lines: int) -> None:
-        self._name, self._sink, self._most = name, sink, most_lines
+    def __init__(self, name: str, sink: LineSink, most_lines: int, kind: str) -> None:
+        self._kind, self._name, self._sink, self._most = kind, name, sink, most_lines
         self._waiting = deque[bytes]()
         self._news = threading.Condition()
         self._is_ending = False
         self._busy_since: float | None = None
         self._failure = ""
         self._lost = 0
-        self._thread = threading.Thread(target=self._run, name=f"audit sink {name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"{kind} {name}", daemon=True)
         self._thread.start()
 
     def offer(self, lines: Sequence[bytes]) -> None:
@@ -116,10 +129,10 @@ class _Feed:
         since, lost = self._busy_since, f"; {self._lost:,} lines were lost" if self._lost else ""
         if since is not None and time.monotonic() - since > _HANGS_SECONDS:
             waits = time.monotonic() - since
-            return f"the audit sink {self._name} has not answered for {waits:.0f} s{lost}"
+            return f"the {self._kind} {self._name} has not answered for {waits:.0f} s{lost}"
         if self._failure:
-            return f"the audit sink {self._name} fails: {self._failure}{lost}"
-        return f"the audit sink {self._name} was too slow{lost}" if lost else ""
+            return f"the {self._kind} {self._name} fails: {self._failure}{lost}"
+        return f"the {self._kind} {self._name} was too slow{lost}" if lost else ""
 
     def end(self) -> None:
         with self._news:

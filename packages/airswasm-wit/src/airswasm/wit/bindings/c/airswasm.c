@@ -11,6 +11,7 @@ AIRSWASM_TYPE_HOST_
 #define STORAGE "airswasm:component/storage@0.1.0"
 #define LOGGING "airswasm:component/logging@0.1.0"
 #define CAPABILITIES "airswasm:component/capabilities@0.1.0"
+#define TRACING "airswasm:component/tracing@0.1.0"
 #define FILESYSTEM "airswasm:component/filesystem@0.1.0"
 #define PROCESS "airswasm:component/process@0.1.0"
 #define TCP "airswasm:component/tcp@0.1.0"
@@ -99,6 +100,9 @@ SIZE(airswasm_header, 16);
 SIZE(airswasm_response, 24);
 AT(airswasm_response, status, 4);
 AT(airswasm_response, headers, 8);
+SIZE(airswasm_attribute, 16);
+SIZE(airswasm_trace, 12);
+AT(airswasm_trace, traceparent, 4);
 AT(airswasm_response, body, 16);
 
 /* ---- logging ----------------------------------------------------------------------------- */
@@ -361,6 +365,28 @@ airswasm_grants airswasm_list_grants(void) {
     airswasm_grants result;
     import_list(&result);
     return result;
+}
+
+/* ---- tracing ----------------------------------------------------------------------------- */
+
+IMPORT(TRACING, "current") extern void import_current(airswasm_trace *);
+IMPORT(TRACING, "set-attribute")
+extern void import_set_attribute(const char *, uint32_t, const char *, uint32_t);
+IMPORT(TRACING, "add-event")
+extern void import_add_event(const char *, uint32_t, const airswasm_attribute *, uint32_t);
+
+airswasm_trace airswasm_current_trace(void) {
+    airswasm_trace result;
+    import_current(&result);
+    return result;
+}
+
+void airswasm_set_attribute(airswasm_text key, airswasm_text value) {
+    import_set_attribute(key.data, key.length, value.data, value.length);
+}
+
+void airswasm_add_event(airswasm_text name, const airswasm_attribute *attributes, uint32_t count) {
+    import_add_event(name.data, name.length, attributes, count);
 }
 
 /* ---- the operating system ---------------------------------------------------------------- */

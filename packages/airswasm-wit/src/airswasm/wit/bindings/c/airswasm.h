@@ -504,6 +504,23 @@ typedef struct {
 bool airswasm_may(airswasm_text capability, airswasm_text target);
 airswasm_grants airswasm_list_grants(void);
 
+/* ---- tracing ----------------------------------------------------------------------------- */
+
+typedef struct {
+    airswasm_text key;
+    airswasm_text value;
+} airswasm_attribute;
+
+/* The W3C trace context of the message in hand; `found` is false where there is none. */
+typedef struct {
+    bool found;
+    airswasm_text traceparent;
+} airswasm_trace;
+
+airswasm_trace airswasm_current_trace(void);
+void airswasm_set_attribute(airswasm_text key, airswasm_text value);
+void airswasm_add_event(airswasm_text name, const airswasm_attribute *attributes, uint32_t count);
+
 /* ---- the operating system (airswasm-osl): codes AIRSWASM_OS_… ----------------------------- */
 
 enum { AIRSWASM_FILE, AIRSWASM_DIRECTORY, AIRSWASM_OTHER };

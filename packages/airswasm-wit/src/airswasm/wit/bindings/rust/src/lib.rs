@@ -42,6 +42,7 @@ pub mod host {
                 import airswasm:component/timers@0.1.0;
                 import airswasm:component/storage@0.1.0;
                 import airswasm:component/capabilities@0.1.0;
+                import airswasm:component/tracing@0.1.0;
                 import airswasm:component/filesystem@0.1.0;
                 import airswasm:component/process@0.1.0;
                 import airswasm:component/tcp@0.1.0;
@@ -55,7 +56,8 @@ pub mod host {
 }
 
 pub use host::airswasm::component::{
-    capabilities, filesystem, http, messaging, os_errors, process, storage, tcp, timers, udp,
+    capabilities, filesystem, http, messaging, os_errors, process, storage, tcp, timers, tracing,
+    udp,
 };
 pub use messaging::MessagingError;
 pub use os_errors::OsError;
