@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -240,3 +244,86 @@ def test_an_unknown_option_is_a_usage_error_with_the_way_to_the_help(
         assert "E0002" in said.err
         if words:
             assert json.loads(said.err)["schema"] == "airswasm.error/1"
+
+
+class Screen(io.StringIO):
+    """A stream that says that it is a screen."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+LONG = f"{'n' * 63}/{'c' * 63}"
+"""A name of the greatest length."""
+MISTAKES = """
+info {long}x
+update {tmp}/nowhere
+update nosuch
+install {tmp}/hello/Component.toml
+start {long}
+rollback {long} --to 9.9.9
+rollback {long} --with-data
+storage get {long} nothing
+storage quota {long} --bytes 1GB --unset
+send {long} world --function nothing
+config set limits.memory lots
+config get limits.nothing
+config set updates.nothing 1
+grants add {long} storage.reed archive/**
+why {long} storage.reed count
+trust remove {long} --yes
+trust disallow 0123456789abcdef
+recordings replay {long}
+explain E9999
+dlq show nothing
+"""
+
+
+def too_wide(shown: str) -> list[str]:
+    """Return the lines that a screen of eighty columns would break within a word.
+
+    A word that is longer than a screen has a line of its own, behind its label or mark.
+    """
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).replace("\r", "\n").splitlines()
+    return [
+        line
+        for line in lines
+        if len(line) > 80 and max(map(len, line.split()), default=0) < len(line.strip()) - 32
+    ]
+
+
+def test_no_text_is_wider_than_the_screen(
+    run_host: RunHost, project: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a verb says, and whatever goes wrong, with the longest name that there is."""
+    from airswasm.cli._app import run_app
+
+    for variable in [each for each in os.environ if each.startswith("AIRSWASM_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("AIRSWASM_HOME", str(home))
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
+    manifest = project / "Component.toml"
+    manifest.write_text(manifest.read_text().replace("local/hello", LONG))
+    newer = Path(shutil.copytree(project, tmp_path / "newer")) / "Component.toml"
+    newer.write_text(newer.read_text().replace('version = "0.1.0"', 'version = "0.2.0"'))
+    (tmp_path / "components.toml").write_text(f'[components]\n"{LONG}" = "hello"\n')
+
+    def call(*words: str) -> str:
+        shown = Screen()
+        with redirect_stdout(shown), redirect_stderr(shown):
+            run_app(list(words))
+        return shown.getvalue()
+
+    call("keygen")
+    call("config", "set", "host.mode", "development")
+    run_host()
+    skipped = ("frail", "@letter", "completions", "top ")  # top draws until Ctrl-C
+    lines = [
+        line.replace("local/hello", LONG).replace("{}", str(tmp_path)).lstrip("! ")
+        for line in AFTERNOON.strip().splitlines()
+        if not line.startswith("&") and not any(word in line for word in skipped)
+    ]
+    lines += MISTAKES.format(long=LONG, tmp=tmp_path).strip().splitlines()
+    wide = {line: found for line in lines if (found := too_wide(call(*line.split())))}
+    assert wide == {}

@@ -68,7 +68,7 @@ def test_talk_goes_to_stderr_and_quiet_keeps_errors(capsys: pytest.CaptureFixtur
     terminal.say("talk")
     terminal.done("done")
     terminal.warn("careful")
-    terminal.error("wrong")
+    terminal.error("error: ", "wrong")
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "talk" not in captured.err

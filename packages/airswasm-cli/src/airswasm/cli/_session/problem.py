@@ -104,22 +104,23 @@ def report(error: BaseException, terminal: Terminal) -> int:
     """Show an error and return the exit code."""
     problem = problem_of(error)
     if terminal.verbosity >= 2:
-        terminal.error("".join(traceback.format_exception(error)).rstrip())
+        terminal.error_text("".join(traceback.format_exception(error)).rstrip())
     if terminal.as_json:
         document = {"schema": "airswasm.error/1", "error": to_document(problem)}
-        terminal.error(json.dumps(document, ensure_ascii=False))
+        terminal.error_text(json.dumps(document, ensure_ascii=False))
         return problem.exit_code
     head = terminal.paint(f"error[{problem.code}]", "red")
-    first, *rest = escape_controls(problem.message).split("\n")
-    terminal.error(f"{head}: {first}")
-    for line in (*rest, *problem.details):  # may be a guest's: must not look like a hint
-        terminal.error(f"  {terminal.paint('|', 'dim')} {escape_controls(line)}")
+    first, *rest = problem.message.split("\n")
+    terminal.error(f"{head}: ", first)
+    bar = f"  {terminal.paint('|', 'dim')} "
+    for text in (*rest, *problem.details):  # may be a guest's: must not look like a hint
+        for line in text.split("\n"):
+            terminal.error(bar, line, again=bar)
     if problem.hint:
-        hint = escape_controls(problem.hint)
-        terminal.error(f"  {terminal.paint('hint', 'cyan')}: {hint}")
+        terminal.error(f"  {terminal.paint('hint', 'cyan')}: ", problem.hint)
     output = getattr(error, "output", "")
     if terminal.verbosity >= 1 and isinstance(output, str) and output:
-        terminal.error(escape_controls(output.rstrip()))
+        terminal.error_text(escape_controls(output.rstrip()))
     return problem.exit_code
 
 

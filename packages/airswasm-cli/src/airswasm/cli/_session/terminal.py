@@ -2,7 +2,8 @@
 
 One object makes the decisions that every verb would otherwise repeat: whether there is a terminal,
 whether to colour, how much to print, and whether to ask. It also keeps guests' texts from steering
-the reader's terminal: it escapes control characters for a screen, and keeps them for a file. It
+the reader's terminal: it escapes control characters for a screen, and keeps them for a file. On a
+screen it breaks long lines between words; a file gets each text on one line, for programs. It
 imports rich only to draw a table or a progress line.
 """
 
@@ -10,12 +11,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
+import textwrap
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from ..errors import AnswerNeeded
 
@@ -29,6 +32,10 @@ _FOLDED = 24
 """Characters of a cell beyond which a table may fold it."""
 _GAP = 2
 _KEEP = {"\n", "\t"}
+_LABEL = re.compile(r" *(?:[^ ]+ )*?[^ ]* {2,}(?=[^ ])")
+"""The start of a line that a wide gap separates from its text."""
+_PAINT = re.compile(r"\x1b\[[0-9;]*m")
+_NARROWEST, _USUAL = 40, 80
 
 
 def wants_colour(environment: Mapping[str, str], *, is_terminal: bool, color: str) -> bool:
@@ -47,6 +54,40 @@ def escape_controls(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(_escape(character) for character in text)
+
+
+def broken(text: str, columns: int, head: int = 0, indent: int | None = None) -> str:
+    """Break the lines of a text between words, so that they fit a screen.
+
+    A word that is longer than the screen stays whole, because it may have to be copied.
+
+    Args:
+        text: The text, already escaped and not yet painted.
+        columns: The width of the screen.
+        head: The columns of the first line that are taken before the text begins.
+        indent: Of the further parts of a line; by default below its text, where a gap separates
+            that from a label, else two more than the line has itself.
+    """
+    first, *rest = text.split("\n")
+    return "\n".join([
+        _broken_line(first, columns, head, indent),
+        *(_broken_line(line, columns, 0, indent) for line in rest),
+    ])  # fmt: skip
+
+
+def _broken_line(line: str, columns: int, head: int, indent: int | None) -> str:
+    if head + len(line) <= columns:
+        return line
+    own = head + len(line) - len(line.lstrip(" "))
+    if indent is None:
+        label = _LABEL.match(line)
+        has_label = label is not None and own < label.end() <= columns // 3
+        indent = label.end() if label and has_label else own + 2 * (not head)
+    parts = textwrap.wrap(
+        line, max(columns, _NARROWEST), initial_indent=" " * head, subsequent_indent=" " * indent,
+        replace_whitespace=False, break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+    return "\n".join(parts)[head:]
 
 
 def _escape(character: str) -> str:
@@ -85,7 +126,8 @@ class Terminal:
 
     def data(self, text: str) -> None:
         """Write a line of data."""
-        sys.stdout.write((escape_controls(text) if sys.stdout.isatty() else text) + "\n")
+        is_screen = sys.stdout.isatty()
+        sys.stdout.write((self._fitted(escape_controls(text)) if is_screen else text) + "\n")
 
     def raw(self, content: bytes) -> None:
         """Write bytes: unchanged to a file or pipe; readable, with a newline, to a screen."""
@@ -110,7 +152,7 @@ class Terminal:
     @property
     def columns(self) -> int:
         """The width of the screen, in characters."""
-        return self._console(stderr=False).width
+        return _columns(sys.stdout)
 
     def fits(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
         """Return whether a table of these rows has each cell on one line."""
@@ -160,18 +202,22 @@ class Terminal:
                 sys.stdout.write(f"{name}\t{_one_line(value)}\n")
             return
         width = max((len(name) for name, _ in fields), default=0)
+        indent = width + _GAP
         for name, value in fields:
-            shown = escape_controls(value).replace("\n", "\n" + " " * (width + 2))
+            lines = escape_controls(value).replace("\n", "\n" + " " * indent)
+            shown = broken(lines, self.columns, indent)
             self.data_styled(f"{self.paint(name.ljust(width), 'dim', stream='stdout')}  {shown}")
 
     def finding(self, mark: str, name: str, text: str) -> None:
         """Write one finding of a check-up; its further lines stand below the first."""
+        head = f"{mark} {name:<10} "
         text = escape_controls(text).replace("\n", "\n" + " " * 13)
-        sys.stdout.write(f"{mark} {name:<10} {text}\n")
+        sys.stdout.write(head + self._fitted(text, head=_width(head)) + "\n")
 
     def line(self, painted: str, text: str) -> None:
         """Write one line of a stream at once: a painted head, and a guest's text."""
-        sys.stdout.write(painted + escape_controls(text).replace("\n", "\n    ") + "\n")
+        text = escape_controls(text).replace("\n", "\n    ")
+        sys.stdout.write(painted + self._fitted(text, head=_width(painted), indent=4) + "\n")
         sys.stdout.flush()
 
     def data_styled(self, text: str) -> None:
@@ -181,37 +227,49 @@ class Terminal:
     def say(self, text: str) -> None:
         """Write a message, unless the user asked for quiet."""
         if self.verbosity >= 0:
-            self._talk(escape_controls(text))
+            self._talk("", text)
 
     def headline(self, text: str) -> None:
         """Write a message in bold."""
         if self.verbosity >= 0:
-            self._talk(self.paint(escape_controls(text), "bold"))
+            self._talk("", text, style="bold")
 
     def done(self, text: str) -> None:
         """Write a message about a success."""
         if self.verbosity >= 0:
-            self._talk(f"{self.paint('✓', 'green')} {escape_controls(text)}")
+            self._talk(f"{self.paint('✓', 'green')} ", text)
 
     def detail(self, text: str) -> None:
         """Write a message for users who asked for details."""
         if self.verbosity >= 1:
-            self._talk(self.paint(escape_controls(text), "dim"))
+            self._talk("", text, style="dim")
 
     def event(self, painted: str, text: str) -> None:
         """Write a message about an event, with the time."""
         if self.verbosity >= 0:
             now = time.strftime("%H:%M:%S")
-            shown = escape_controls(text).replace("\n", "\n    ")  # as no event begins
-            self._talk(f"{self.paint(now, 'dim')}  {painted} {shown}")
+            lines = text.replace("\n", "\n    ")  # as no event begins
+            self._talk(f"{self.paint(now, 'dim')}  {painted} ", lines, indent=4)
 
     def warn(self, text: str) -> None:
         """Write a warning, even if quiet."""
-        self._talk(f"{self.paint('warning', 'yellow')}: {escape_controls(text)}")
+        self._talk(f"{self.paint('warning', 'yellow')}: ", text, indent=2)
 
-    def error(self, text: str) -> None:
-        """Write an error that `problem` rendered, even if quiet."""
-        self._talk(text)
+    def error(self, painted: str, text: str, again: str = "") -> None:
+        """Write a line of an error behind its painted head, even if quiet.
+
+        Args:
+            painted: The head.
+            text: The line.
+            again: The painted head of its further parts, where it does not fit the screen.
+        """
+        self._talk(painted, text, indent=4, again=again)
+
+    def error_text(self, text: str) -> None:
+        """Write a text of an error that keeps its lines, already escaped, even if quiet."""
+        with suppress(OSError):
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
 
     def confirm(self, question: str) -> bool:
         """Ask a question; `--yes` answers it.
@@ -268,11 +326,21 @@ class Terminal:
                  "bold": "1"}  # fmt: skip
         return f"\x1b[{codes[style]}m{text}\x1b[0m"
 
-    def _talk(self, text: str) -> None:
-        """Write a message; ignore a closed stream, which must not end a host."""
-        with suppress(OSError):
-            sys.stderr.write(text + "\n")
-            sys.stderr.flush()
+    def _talk(
+        self, painted: str, text: str, *, indent: int | None = None, style: str = "",
+        again: str = "",
+    ) -> None:  # fmt: skip
+        """Write a message; a closed stream must not end a host."""
+        shown = escape_controls(text)
+        if sys.stderr.isatty():
+            shown = broken(shown, _columns(sys.stderr), _width(painted), indent)
+        if again:
+            shown = shown.replace("\n" + " " * _width(again), "\n" + again)
+        self.error_text(painted + (self.paint(shown, style) if style else shown))
+
+    def _fitted(self, text: str, *, head: int = 0, indent: int | None = None) -> str:
+        """Break the lines of a text for stdout, where that is a screen."""
+        return broken(text, self.columns, head, indent) if self.shows_tables else text
 
     def _console(self, *, stderr: bool) -> Console:
         from rich.console import Console
@@ -309,6 +377,21 @@ class Progress:
         self._status.stop()
         yield
         self._status.start()
+
+
+def _columns(stream: TextIO) -> int:
+    """Return the width of the screen behind a stream; COLUMNS wins, as everywhere."""
+    told = os.environ.get("COLUMNS", "")
+    if told.isdecimal() and int(told):
+        return int(told)
+    with suppress(OSError, ValueError):
+        return os.get_terminal_size(stream.fileno()).columns or _USUAL
+    return _USUAL
+
+
+def _width(painted: str) -> int:
+    """Return the columns that a painted text takes."""
+    return len(_PAINT.sub("", painted))
 
 
 def _forget_typed() -> None:
