@@ -17,6 +17,7 @@ DOCS = Path(__file__).parents[2] / "docs"
         ("airswasm.cli.reference", "cli.md"),
         ("airswasm.cli.control_page", "control-api.md"),
         ("airswasm.cli.config_page", "config.md"),
+        ("airswasm.osl.errors_page", "os-errors.md"),
         ("airswasm.wit.reference", "wit/reference.md"),
     ],
 )

@@ -29,6 +29,15 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def componentize(folder: Path) -> Path:
+    """Build the guest of a folder."""
+    tool = Path(sys.executable).with_name("componentize-py")
+    options = ["-d", "wit", "-w", "python", "componentize", "runner", "-o", "runner.wasm"]
+    done = subprocess.run([tool, *options], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / "runner.wasm"
+
+
 @pytest.fixture(scope="session")
 def python_wasm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CPython guest that runs what it is given; see `guests/`."""
@@ -37,11 +46,22 @@ def python_wasm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(wit_folder(), folder / "wit" / "deps" / "airswasm")
     shutil.copy(GUESTS / "python.wit", folder / "wit")
     shutil.copy(GUESTS / "runner.py", folder)
-    tool = Path(sys.executable).with_name("componentize-py")
-    options = ["-d", "wit", "-w", "python", "componentize", "runner", "-o", "runner.wasm"]
-    done = subprocess.run([tool, *options], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return folder / "runner.wasm"
+    return componentize(folder)
+
+
+@pytest.fixture(scope="session")
+def plain_python_wasm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same guest without any import of the contract: any WASI can run it."""
+    pytest.importorskip("componentize_py", reason="pip install componentize-py")
+    folder = tmp_path_factory.mktemp("plain")
+    (folder / "wit").mkdir()
+    for file in (GUESTS / "python.wit", GUESTS / "runner.py"):
+        lines = file.read_text("utf-8").splitlines()
+        kept = [line for line in lines if "import airswasm:" not in line]
+        kept = [line for line in kept if "wit_world.imports" not in line]
+        target = folder / "wit" / file.name if file.suffix == ".wit" else folder / file.name
+        target.write_text("\n".join(kept), "utf-8")
+    return componentize(folder)
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ from airswasm.osl import (
     Udp,
     folders_below,
 )
+from airswasm.osl._files.tree import Tree
 from airswasm.osl._http.http import HttpClient, Request
 from airswasm.osl._wasi_files.filesystem import WasiFilesystem
 from airswasm.osl._wasi_files.open_files import DirectoryEntries
@@ -63,7 +64,7 @@ def files(tmp_path: Path) -> HostInterface:
     for number in range(200):
         (folder / f"{number:0200}").touch()
     policy = OslPolicy(folders_below(tmp_path), FolderLimits())
-    _, types = WasiFilesystem(Guard(KINDS, {"local/a": EVERYTHING}), policy).interfaces()
+    _, types = WasiFilesystem(Tree(policy, Guard(KINDS, {"local/a": EVERYTHING}))).interfaces()
     return types
 
 
@@ -216,7 +217,7 @@ async def test_the_interface_for_files_counts_its_folder(tmp_path: Path) -> None
     """A component for which there is no descriptor is told so."""
     host = HostMemory(HostSettings(descriptors=1, component_descriptors=1))
     (tmp_path / "local" / "a").mkdir(parents=True)
-    filesystem = Filesystem(OslPolicy(folders_below(tmp_path))).interface()
+    filesystem = Filesystem(Tree(OslPolicy(folders_below(tmp_path)), Guard(KINDS))).interface()
     mine = caller(host)
     held = mine.account.hold(descriptors=1)
     answer = await call(filesystem, "stat", mine, "/")

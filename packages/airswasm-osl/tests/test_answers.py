@@ -23,6 +23,7 @@ from airswasm.osl import (
     folders_below,
 )
 from airswasm.osl._files.filesystem import Filesystem
+from airswasm.osl._files.tree import Tree
 from airswasm.runtime import Caller, Err, HostInterface
 from airswasm.security import Grants, Guard, Kinds
 
@@ -40,7 +41,7 @@ def caller() -> Iterator[Caller]:
 
 @pytest.fixture
 def files(tmp_path: Path) -> HostInterface:
-    return Filesystem(OslPolicy(folders_below(tmp_path))).interface()
+    return Filesystem(Tree(OslPolicy(folders_below(tmp_path)), Guard(Kinds()))).interface()
 
 
 async def call(interface: HostInterface, name: str, *arguments: object) -> Any:

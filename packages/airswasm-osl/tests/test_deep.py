@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from airswasm.osl import Folder
-from airswasm.osl._files.folder import DEPTH, measured_bytes
 from airswasm.osl._files.forgetting import remove_folder
+from airswasm.osl._files.measuring import DEPTH, measured
 from airswasm.osl.errors import OslError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a home of Windows has short paths")
@@ -75,7 +75,7 @@ def test_what_a_program_nested_is_refused_and_not_a_crash(tmp_path: Path) -> Non
         fd = os.open(folder, os.O_RDONLY)
         try:
             with pytest.raises(OSError, match="nest at most"):
-                measured_bytes(fd)
+                measured(fd)
         finally:
             os.close(fd)
     if before:

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 from airswasm.osl import Folder, FolderLimits
-from airswasm.osl._files.folder import PARTIAL_PREFIX, Held, measured_bytes, parts_of
+from airswasm.osl._files.folder import parts_of
+from airswasm.osl._files.held import Held
+from airswasm.osl._files.measuring import PARTIAL_PREFIX
+from airswasm.osl._files.measuring import measured as size_of
 from airswasm.osl._files.openat2 import (
     OpenBeneath,
     best_opener,
@@ -271,7 +274,7 @@ def _hundred(act: Callable[[int], None]) -> None:
 def measured(root: Path) -> int:
     fd = os.open(root, os.O_RDONLY)
     try:
-        return measured_bytes(fd)
+        return size_of(fd).size_bytes
     finally:
         os.close(fd)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from airswasm.osl import BLOCK, FolderLimits, OslPolicy, folders_below, provide
 from airswasm.osl._wasi_files.codes import Refused
-from airswasm.osl._wasi_files.filesystem import below
+from airswasm.osl._wasi_files.paths import below
 from airswasm.runtime import Caller, Component, Engine, EngineConfig, Limits, Services, WasiConfig
 from airswasm.security import AuditEvent, Grants, Guard, Kinds
 from hypothesis import given

@@ -2,11 +2,14 @@
 
 import asyncio  # noqa: F401 - imported when the guest is built: there are no modules afterwards
 import encodings.idna  # noqa: F401
+import errno  # noqa: F401
 import glob  # noqa: F401
+import json  # noqa: F401
 import os  # noqa: F401
 import select  # noqa: F401
 import shutil  # noqa: F401
 import socket  # noqa: F401
+import stat  # noqa: F401
 import tempfile  # noqa: F401
 
 import wit_world

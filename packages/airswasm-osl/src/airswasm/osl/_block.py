@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airswasm.wit import Block, Capability, Metric, Section
+from airswasm.wit import Block, Capability, Check, Metric, Section
 
 from ._forbidden import FORBIDDEN
 
@@ -114,8 +114,12 @@ BLOCK = Block(
         Section(
             "filesystem",
             "airswasm.osl:FolderLimits",
-            "Limits on components' files.",
+            "Limits on components' files, and folders of the host for them.",
             reads="reload",
+            at_start=dict.fromkeys(
+                ("mounts", "folders", "forbidden_folders"),
+                "the host opens folders by them while components run",
+            ),
         ),
         Section(
             "network",
@@ -139,4 +143,6 @@ BLOCK = Block(
     forbidden=FORBIDDEN,
     forget="airswasm.osl._files.forgetting:forget",
     snapshots="airswasm.osl._files.snapshots:snapshots",
+    decide="airswasm.osl._files.tree:mount_layer",
+    checks=(Check("files", "airswasm.osl._files.checks:check_folders"),),
 )

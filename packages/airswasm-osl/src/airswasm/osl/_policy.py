@@ -17,9 +17,13 @@ from typing import TypeVar
 from airswasm.lifecycle import Home
 from airswasm.runtime import EngineSettings, Services
 
-from .errors import AccessDenied, Malformed
+from .errors import Malformed, MountInvalid
 
 T = TypeVar("T")
+MOUNTS = "/mnt"
+"""The directory of each component that has the mounts."""
+
+_MOUNT = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 _COMPONENT = re.compile(r"[a-z][a-z0-9-]{0,62}/[a-z][a-z0-9-]{0,62}", re.ASCII)
 
 FolderOf = Callable[[str], Path]
@@ -46,23 +50,81 @@ def folders_below(base: Path, elsewhere: Mapping[str, Path] | None = None) -> Fo
 
 
 @dataclass(frozen=True, slots=True)
+class Mount:
+    """A folder of the host that components see below `/mnt`.
+
+    Attributes:
+        name: Its name there: `photos` for `/mnt/photos`.
+        path: The folder, absolute.
+        read_only: Whether no component may change it.
+        total_bytes: Bytes of all its files together, counted as for a component's own folder.
+        total_entries: Its files and directories together.
+    """
+
+    name: str
+    path: str
+    read_only: bool = True
+    total_bytes: int = 2**62
+    total_entries: int = 2**62
+
+    def __post_init__(self) -> None:
+        if _MOUNT.fullmatch(self.name) is None:
+            raise ValueError(
+                f"{self.name!a} is no name of a mount: small letters, digits, . _ and -"
+            )
+        if not Path(self.path).is_absolute():
+            raise ValueError(f"the path of the mount {self.name} is not absolute: {self.path!a}")
+
+    @property
+    def place(self) -> str:
+        """The path at which components see it."""
+        return f"{MOUNTS}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class FolderLimits:
-    """`[filesystem]`: limits on the files of a component.
+    """`[filesystem]`: limits on the files of a component, and folders of the host for components.
 
     Attributes:
         file_bytes: Size of the largest file, in bytes.
         total_bytes: Bytes of all files together; each file and directory counts for at least 4 KiB,
             so that this also bounds empty ones.
-        entries: Entries of one directory that a listing may have.
+        total_entries: Files and directories together.
+        entries: Entries of one directory that a listing in one piece may have.
         free_bytes: Free space of the disk, in bytes, below which the host refuses writes.
         open_files: Files that one component may hold open.
+        mounts: Folders of the host that components see below `/mnt`, as `[[filesystem.mounts]]`
+            with `name`, `path`, `read_only`, `total_bytes` and `total_entries`. A component reaches
+            one by a grant that names it: `filesystem.read = ["/mnt/photos/**"]`.
+        folders: Components whose `/` is another folder of the host than their own:
+            `{ "shop/web" = "/srv/web" }`. Neither a purge nor a snapshot touches such a folder.
+        forbidden_folders: Folders of the host that no component's folder and no mount may contain
+            or lie in; the home is always one of them.
     """
 
     file_bytes: int = 64 * 1024 * 1024
     total_bytes: int = 256 * 1024 * 1024
+    total_entries: int = 65_536
     entries: int = 10_000
     free_bytes: int = 64 * 1024 * 1024
     open_files: int = 128
+    mounts: tuple[Mount, ...] = ()
+    folders: dict[str, str] = field(default_factory=dict[str, str])
+    forbidden_folders: tuple[str, ...] = ("/proc", "/sys", "/dev")
+
+    def __post_init__(self) -> None:
+        names = [mount.name for mount in self.mounts]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two mounts have the name {name}")
+        for component, folder in self.folders.items():
+            if _COMPONENT.fullmatch(component) is None:
+                raise ValueError(f"{component!a} is not a component's name")
+            if not Path(folder).is_absolute():
+                raise ValueError(f"the folder of {component} is not absolute: {folder!a}")
+        for folder in self.forbidden_folders:
+            if not Path(folder).is_absolute():
+                raise ValueError(f"the forbidden folder {folder!a} is not absolute")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +213,7 @@ class OslPolicy:
     Attributes:
         folder_of: Returns the folder that is a component's `/`.
         folders: Limits on files.
+        mounts: Folders of the host below each component's `/mnt`.
         network: Limits on the network.
         processes: Limits on programs.
         forbidden_folders: Folders of the host that no component's `/` may contain or lie in.
@@ -167,12 +230,13 @@ class OslPolicy:
     python_executable: str = ""
     forbidden_folders: tuple[Path, ...] = (Path("/proc"), Path("/sys"), Path("/dev"))
     files_folder: Path | None = None
+    mounts: tuple[Mount, ...] = ()
 
     def root_of(self, component: str) -> Path:
         """Return the folder that is a component's `/`, after following its links.
 
         Raises:
-            AccessDenied: It would give the component what the forbidden list has.
+            MountInvalid: It would give the component what the forbidden list has.
         """
         folder = self.folder_of(component)
         real = Path(os.path.realpath(folder))
@@ -180,15 +244,29 @@ class OslPolicy:
             own = Path(os.path.realpath(self.files_folder)).joinpath(*component.split("/"))
             if real == own:
                 return folder
+        self._check_allowed(component, folder)
+        return folder
+
+    def folder_of_mount(self, mount: Mount) -> Path:
+        """Return the folder of a mount.
+
+        Raises:
+            MountInvalid: It would give components what the forbidden list has.
+        """
+        folder = Path(mount.path)
+        self._check_allowed(f"the mount {mount.name}", folder)
+        return folder
+
+    def _check_allowed(self, name: str, folder: Path) -> None:
+        real = Path(os.path.realpath(folder))
         for forbidden in self.forbidden_folders:
             other = Path(os.path.realpath(forbidden))
             if other == real or other in real.parents or real in other.parents:
-                raise AccessDenied(
-                    f"{folder} cannot be the folder of {component}: the forbidden list has "
-                    f"{forbidden}, and one contains the other",
-                    "host",
+                raise MountInvalid(
+                    name,
+                    str(folder),
+                    f"the forbidden list has {forbidden}, and one contains the other",
                 )
-        return folder
 
 
 def policy_of(services: Services) -> OslPolicy:
@@ -196,12 +274,16 @@ def policy_of(services: Services) -> OslPolicy:
     if services.has(OslPolicy):
         policy = services.get(OslPolicy)
     else:
+        folders = _setting(services, FolderLimits)
+        elsewhere = {name: Path(folder) for name, folder in folders.folders.items()}
         policy = OslPolicy(
-            folders_below(files_of(services)),
-            _setting(services, FolderLimits),
+            folders_below(files_of(services), elsewhere),
+            folders,
             _setting(services, NetworkPolicy),
             _setting(services, ProcessPolicy),
             _setting(services, EngineSettings).python_executable,
+            forbidden_folders=tuple(map(Path, folders.forbidden_folders)),
+            mounts=folders.mounts,
         )
     if not services.has(Home):
         return policy

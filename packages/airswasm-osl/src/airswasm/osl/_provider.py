@@ -16,6 +16,7 @@ from airswasm.security import Guard
 
 from ._effects import effects_of
 from ._files.filesystem import Filesystem
+from ._files.tree import MountLayer, Tree
 from ._http.http import Http, HttpClient
 from ._http.wasi import WasiHttp
 from ._network.addresses import Doorman, read_networks
@@ -38,19 +39,25 @@ def provide(services: Services) -> Iterable[HostInterface]:
 
     Raises:
         ServiceMissing: One of them is missing.
+        MountInvalid: A mount would give components what the forbidden list has.
     """
     guard = services.get(Guard)
     policy, effects = policy_of(services), effects_of(services)
     doorman = Doorman(guard, policy.network.internal_networks)
     client = HttpClient(doorman, policy.network, effects=effects)
-    files, programs = Filesystem(policy, effects), Processes(policy, guard, effects)
-    wasi_files = WasiFilesystem(guard, policy, effects)
+    for mount in policy.mounts:
+        policy.folder_of_mount(mount)
+    if policy.mounts:
+        guard.add_layer(MountLayer(policy.mounts, guard))
+    tree = Tree(policy, guard, effects)
+    files, programs = Filesystem(tree), Processes(policy, guard, effects)
+    wasi_files = WasiFilesystem(tree)
     meters = services.get(Meters) if services.has(Meters) else None
     network = Network(doorman, policy.network, meters, effects)
     http, wasi_http = Http(client, policy.network), WasiHttp(guard, client, policy.network)
     if services.has(LiveSettings) and not services.has(OslPolicy):
         live = services.get(LiveSettings)
-        _follow_files(live, (files, programs, wasi_files))
+        _follow_files(live, (tree, programs))
         _follow_network(live, doorman, (client, network, http, wasi_http))
     return (
         files.interface(),

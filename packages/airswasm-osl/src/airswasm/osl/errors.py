@@ -11,6 +11,8 @@ import errno
 from airswasm.runtime import Case
 from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
 
+from ._system_errors import meaning_of
+
 
 class OslError(AirswasmError):
     """The root of this block's errors.
@@ -215,32 +217,38 @@ class TooManySockets(LimitReached):
     )
 
 
-_BY_ERRNO: dict[int, type[OslError]] = {
-    errno.ENOENT: NotFound,
-    errno.EEXIST: AlreadyExists,
-    errno.EACCES: AccessDenied,
-    errno.EPERM: AccessDenied,
-    errno.EXDEV: AccessDenied,
-    errno.ELOOP: AccessDenied,
-    errno.EINVAL: Malformed,
-    errno.EISDIR: Malformed,
-    errno.ENOTDIR: Malformed,
-    errno.ENOTEMPTY: Malformed,
-    errno.ENAMETOOLONG: Malformed,
-    errno.ENXIO: Malformed,
-    errno.EFBIG: LimitReached,
-    errno.ENOSPC: LimitReached,
-    errno.EDQUOT: LimitReached,
-    errno.EMFILE: LimitReached,
-    errno.ENFILE: LimitReached,
-    errno.ETIMEDOUT: TimedOut,
-    errno.ECONNREFUSED: Disconnected,
-    errno.ECONNRESET: Disconnected,
-    errno.ECONNABORTED: Disconnected,
-    errno.EPIPE: Disconnected,
-    errno.EHOSTUNREACH: Disconnected,
-    errno.ENETUNREACH: Disconnected,
-}
+class MountInvalid(AccessDenied):
+    """A folder of `[[filesystem.mounts]]` or `[filesystem] folders` cannot be given to components.
+
+    Attributes:
+        name: The mount, or the component whose folder it is.
+        path: The folder.
+    """
+
+    explanation = ErrorCode(
+        "E0806",
+        "folder cannot be given",
+        "A folder of [filesystem] in config.toml cannot be given to components.",
+        "give a folder that the forbidden list neither has nor lies in",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, name: str, path: str, reason: str) -> None:
+        self.name, self.path, self.reason = name, path, reason
+        super().__init__(f"{name}: {path} cannot be given to components: {reason}", "host")
+
+    def __reduce__(self) -> tuple[type[MountInvalid], tuple[str, str, str]]:
+        """Return what makes it anew."""
+        return type(self), (self.name, self.path, self.reason)
+
+
+_BY_CASE: dict[str, type[OslError]] = {
+    each.case_name: each
+    for each in (
+        AccessDenied, NotFound, AlreadyExists, Malformed, LimitReached, TimedOut, Disconnected,
+        OperationFailed,
+    )
+}  # fmt: skip
 
 
 def from_os_error(error: OSError, what: str) -> OslError:
@@ -250,6 +258,6 @@ def from_os_error(error: OSError, what: str) -> OslError:
         error: The system's error; its text may name paths of the host and is not passed on.
         what: The guest's request, in the guest's own terms.
     """
-    kind = _BY_ERRNO.get(error.errno or 0, OperationFailed)
-    reason = "symbolic links are not followed" if error.errno == errno.ELOOP else error.strerror
-    return kind(f"{what}: {reason or type(error).__name__}")
+    meaning = meaning_of(error)
+    reason = meaning.text if error.errno == errno.ELOOP else error.strerror
+    return _BY_CASE[meaning.case](f"{what}: {reason or type(error).__name__}")

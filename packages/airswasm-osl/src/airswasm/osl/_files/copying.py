@@ -19,8 +19,9 @@ from typing import TypeAlias
 
 from .._policy import FolderLimits
 from ..errors import LimitReached, OperationFailed
-from .folder import ENTRY_BYTES, PARTIAL_PREFIX, write_all
 from .forgetting import remove_folder
+from .held import write_all
+from .measuring import ENTRY_BYTES, PARTIAL_PREFIX
 from .openat2 import OpenBeneath, best_opener
 
 __all__ = ("Marks", "copied", "differing", "files_below")

@@ -1,49 +1,42 @@
-"""`airswasm:component/filesystem`: whole files below a component's own `/`.
+"""`airswasm:component/filesystem`: files below a component's own `/`, whole and in parts.
 
 The guard in front of these functions checks the path as the guest wrote it, in its canonical form;
 the functions open that same canonical form, so check and effect cannot mean two files. Worker
-threads do all disk work.
+threads do all disk work. `wasi:filesystem` has the same files, by the same `Tree`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import contextlib
+import os
+import stat as stat_modes
+from collections.abc import Awaitable, Callable, Iterable
 
-from airswasm.runtime import Caller, Effect, HostInterface
+from airswasm.runtime import Caller, Effect, HostInterface, HostResource
+from airswasm.runtime.wasi import methods
 from airswasm.security import InvalidResource
-from anyio import to_thread
 
 from .._answers import answered, check_room
-from .._effects import Effects, RunningEffect
+from .._effects import RunningEffect
 from .._policy import OslPolicy
 from .._spelling import read_path
-from ..errors import Malformed
-from .folder import Folder
+from .._system_errors import system_error
+from ..errors import AccessDenied, Malformed
+from .folder import Entry, FileInfo, told
+from .held import Held
+from .open_file import READ_AT_MOST_BYTES, OpenFile, OpenFiles, as_record
+from .tree import Place, Tree, own_folder
 
-READ_AT_MOST_BYTES = 8 * 1024 * 1024
+__all__ = ("Filesystem", "canonical_path", "folder_for")
+
 _READ, _WRITE = "filesystem:read", "filesystem:write"
 _DELETE, _LIST = "filesystem:delete", "filesystem:list"
 _ENTRY_BYTES = 12  # of a `directory-entry` in the guest's memory, without its name
+_HANDLE_BYTES = 1024
+_READS = ("read", "list-directory", "list-page", "stat", "open-to-read")
+_READS_OF_FILES = ("read", "info")
 
-
-def folder_for(caller: Caller, policy: OslPolicy) -> Folder:
-    """Return the caller's open folder, which closes when its instance ends.
-
-    Raises:
-        OslError: The folder cannot be opened.
-        AccountExceeded: It would be one descriptor too many.
-    """
-
-    def opened() -> Folder:
-        holding = caller.account.hold(descriptors=1)
-        folder = Folder(policy.root_of(caller.name), policy.folders)
-        caller.on_close(folder.close)
-        caller.on_close(holding.release)
-        return folder
-
-    folder = caller.keep(Folder, opened)
-    folder.limits = policy.folders  # they may have changed since it was opened
-    return folder
+folder_for = own_folder
 
 
 def canonical_path(path: str) -> str:
@@ -59,11 +52,20 @@ def canonical_path(path: str) -> str:
 
 
 class Filesystem:
-    """The functions of the interface, for all components of one host."""
+    """The functions of the interface, for all components of one host.
 
-    def __init__(self, policy: OslPolicy, effects: Effects | None = None) -> None:
-        self.policy = policy
-        self._effects = effects or Effects()
+    Args:
+        tree: Has the files.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._guard = tree.guard
+
+    @property
+    def policy(self) -> OslPolicy:
+        """The policy of the host."""
+        return self._tree.policy
 
     def interface(self) -> HostInterface:
         """Return the interface for guests; a guard belongs in front of it."""
@@ -72,50 +74,94 @@ class Filesystem:
             "write": self.write,
             "append": self.append,
             "remove": self.remove,
+            "rename": self.rename,
             "create-directory": self.create_directory,
             "list-directory": self.list_directory,
+            "list-page": self.list_page,
             "stat": self.stat,
+            "open-to-read": self.open_to_read,
+            "open-to-write": self.open_to_write,
+            "open-to-update": self.open_to_update,
+            "open-to-create": self.open_to_create,
+            "open-to-replace": self.open_to_replace,
         }
+        of_files: dict[str, Callable[..., Awaitable[object]]] = {
+            "read": _method(OpenFile.read),
+            "write": _method(OpenFile.write),
+            "append": _method(OpenFile.append),
+            "set-size": _method(OpenFile.set_size),
+            "sync": _method(OpenFile.sync),
+            "info": _method(OpenFile.info),
+            "commit": _method(OpenFile.commit),
+        }
+        names = (*_READS, *methods("open-file", dict.fromkeys(_READS_OF_FILES, _nothing)))
         return HostInterface(
             "airswasm:component/filesystem@0.1.0",
-            {name: answered(function) for name, function in functions.items()},
-            effects=dict.fromkeys(("read", "list-directory", "stat"), Effect.READS),
+            {
+                **{name: answered(function) for name, function in functions.items()},
+                **methods("open-file", {name: answered(each) for name, each in of_files.items()}),
+            },
+            {"open-file": HostResource(drop=_close)},
+            effects=dict.fromkeys(names, Effect.READS),
         )
 
     async def read(self, caller: Caller, path: str, offset: int, max_bytes: int) -> bytes:
         """Return at most `max_bytes`, and no more than the guest has room for."""
-        folder, path = self._at(caller, path)
+        place = self._at(caller, path)
         at_most_bytes = min(max_bytes, READ_AT_MOST_BYTES, caller.message_bytes)
-        with self._effect(caller, _READ, path) as effect:
-            content = await to_thread.run_sync(folder.read, path, min(offset, 2**62), at_most_bytes)
+        with self._effect(caller, _READ, place) as effect:
+            content = await place.run(
+                lambda: place.folder.read(place.within, min(offset, 2**62), at_most_bytes)
+            )
             effect.received(len(content))
         return content
 
     async def write(self, caller: Caller, path: str, content: bytes) -> None:
         """Replace the file."""
-        folder, path = self._at(caller, path)
-        with self._effect(caller, _WRITE, path) as effect:
-            await to_thread.run_sync(folder.write, path, content)
+        place = self._at(caller, path)
+        with self._effect(caller, _WRITE, place) as effect:
+            await place.run(lambda: place.folder.write(place.within, content))
             effect.sent(len(content))
 
     async def append(self, caller: Caller, path: str, content: bytes) -> None:
         """Append to the file."""
-        folder, path = self._at(caller, path)
-        with self._effect(caller, _WRITE, path, "append") as effect:
-            await to_thread.run_sync(folder.append, path, content)
+        place = self._at(caller, path)
+        with self._effect(caller, _WRITE, place, "append") as effect:
+            await place.run(lambda: place.folder.append(place.within, content))
             effect.sent(len(content))
 
     async def remove(self, caller: Caller, path: str) -> None:
         """Remove the file or empty directory."""
-        folder, path = self._at(caller, path)
-        with self._effect(caller, _DELETE, path):
-            await to_thread.run_sync(folder.remove, path)
+        place = self._at(caller, path)
+        with self._effect(caller, _DELETE, place):
+            await place.run(lambda: place.folder.remove(place.within))
+
+    async def rename(self, caller: Caller, path: str, to: str) -> None:
+        """Rename a file or directory; a directory needs the capabilities for all that it has."""
+        source, target = self._at(caller, path), self._at(caller, to)
+        if source.folder is not target.folder:
+            raise Malformed(f"{target.path}: a rename cannot lead to another mount; copy the file")
+        for place in (source, target):
+            place.folder.named(place.within)
+        with told(source.path):
+            status = await source.run(source.status)
+        if stat_modes.S_ISDIR(status.st_mode):
+            for capability, at in (
+                ("filesystem:read", source.path),
+                ("filesystem:delete", source.path),
+                ("filesystem:write", target.path),
+            ):
+                decision = self._guard.check(caller.name, capability, f"{at}/", argument="prefix")
+                if not decision.is_allowed:
+                    raise AccessDenied(decision.text)
+        with self._effect(caller, _WRITE, target, "rename"), told(source.path):
+            await source.run(lambda: source.folder.rename(source.parts, target.parts))
 
     async def create_directory(self, caller: Caller, path: str) -> None:
         """Create the directory."""
-        folder, path = self._at(caller, path)
-        with self._effect(caller, _WRITE, path, "create-directory"):
-            await to_thread.run_sync(folder.create_directory, path)
+        place = self._at(caller, path)
+        with self._effect(caller, _WRITE, place, "create-directory"):
+            await place.run(lambda: place.folder.create_directory(place.within))
 
     async def list_directory(self, caller: Caller, path: str) -> object:
         """Return its entries, by name.
@@ -123,26 +169,142 @@ class Filesystem:
         Raises:
             LimitReached: The guest has no room for their names.
         """
-        folder, path = self._at(caller, path)
-        with self._effect(caller, _LIST, path):
-            entries = await to_thread.run_sync(folder.list_directory, path)
+        place = self._at(caller, path)
+        with self._effect(caller, _LIST, place), told(place.path):
+            entries = await place.run(place.listed)
         size_bytes = sum(_ENTRY_BYTES + len(entry.name.encode()) for entry in entries)
-        check_room(caller, size_bytes, f"the list of {len(entries):,} entries of {path}")
+        check_room(caller, size_bytes, f"the list of {len(entries):,} entries of {place.path}")
         return entries
+
+    async def list_page(self, caller: Caller, path: str, after: str, max_entries: int) -> object:
+        """Return its next entries, by name, as many as the guest has room for."""
+        place = self._at(caller, path)
+        most = min(max_entries, place.folder.limits.entries)
+        with self._effect(caller, _LIST, place, "page"), told(place.path):
+            entries = await place.run(lambda: place.page(after, most))
+        return list(_fitting(entries, caller.message_bytes))
 
     async def stat(self, caller: Caller, path: str) -> object:
         """Return its metadata."""
-        folder, path = self._at(caller, path)
-        with self._effect(caller, _READ, path, "stat"):
-            info = await to_thread.run_sync(folder.stat, path)
-        return {
-            "kind": info.kind,
-            "size_bytes": info.size_bytes,
-            "modified_ns": info.modified_ns,
-        }
+        place = self._at(caller, path)
+        with self._effect(caller, _READ, place, "stat"), told(place.path):
+            return as_record(FileInfo.of(await place.run(place.status)))
 
-    def _effect(self, caller: Caller, capability: str, path: str, act: str = "") -> RunningEffect:
-        return self._effects.begin(caller.name, capability, path, act)
+    async def open_to_read(self, caller: Caller, path: str) -> OpenFile:
+        """Open a file that is there."""
+        return await self._opened(caller, path, os.O_RDONLY)
 
-    def _at(self, caller: Caller, path: str) -> tuple[Folder, str]:
-        return folder_for(caller, self.policy), canonical_path(path)
+    async def open_to_write(self, caller: Caller, path: str) -> OpenFile:
+        """Open a file, or create it."""
+        return await self._opened(caller, path, os.O_WRONLY | os.O_CREAT)
+
+    async def open_to_update(self, caller: Caller, path: str) -> OpenFile:
+        """Open a file that is there, to read and write."""
+        return await self._opened(caller, path, os.O_RDWR)
+
+    async def open_to_create(self, caller: Caller, path: str) -> OpenFile:
+        """Create a file that is not there."""
+        return await self._opened(caller, path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+
+    async def open_to_replace(self, caller: Caller, path: str) -> OpenFile:
+        """Open a new file that takes the name when it is committed."""
+        return await self._opened(caller, path, None)
+
+    async def _opened(self, caller: Caller, path: str, flags: int | None) -> OpenFile:
+        place, needed = self._at(caller, path), _needed(flags)
+        with self._effect(caller, needed[-1], place, "open") as effect:
+            with told(place.path):
+                files = OpenFiles.of(caller, place.folder.limits.open_files)
+            size_bytes = _HANDLE_BYTES + 4 * len(place.path)
+            holding = caller.account.hold(size_bytes, descriptors=1 if flags is not None else 4)
+            try:
+                opened = await place.run(
+                    lambda: _replacing(place) if flags is None else _opened(place, flags)
+                )
+            except BaseException:
+                holding.release()
+                raise
+            effect.outlive()
+        opened.holding, opened.effect = holding, effect
+        opened.on_close.callback(files.taken())
+        for capability in needed:
+            opened.on_close.callback(
+                self._guard.keep(caller.name, capability, place.path, opened.end)
+            )
+        return opened
+
+    def _effect(
+        self, caller: Caller, capability: str, place: Place, act: str = ""
+    ) -> RunningEffect:
+        return self._tree.effects.begin(caller.name, capability, place.path, act)
+
+    def _at(self, caller: Caller, path: str) -> Place:
+        return self._tree.place(caller, canonical_path(path))
+
+
+def _opened(place: Place, flags: int) -> OpenFile:
+    if flags & (os.O_WRONLY | os.O_RDWR):
+        place.folder.named(place.within)
+    with told(place.path):
+        fd = place.folder.open(place.parts, flags)
+        if stat_modes.S_ISDIR(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise system_error("EISDIR")
+    access = flags & (os.O_WRONLY | os.O_RDWR)
+    return OpenFile(
+        place,
+        Held(fd),
+        is_readable=access in (os.O_RDONLY, os.O_RDWR),
+        is_writable=access != os.O_RDONLY,
+    )
+
+
+def _replacing(place: Place) -> OpenFile:
+    place.folder.named(place.within)
+    with told(place.path), contextlib.ExitStack() as stack:
+        new = stack.enter_context(place.folder.replacement(place.parts))
+        opened = OpenFile(
+            place,
+            Held(os.dup(new.fd)),
+            is_readable=False,
+            is_writable=True,
+            replacing=new.commit,
+        )
+        opened.on_close.push(stack.pop_all())
+        return opened
+
+
+def _needed(flags: int | None) -> tuple[str, ...]:
+    if flags is None or flags & os.O_WRONLY:
+        return ("filesystem:write",)
+    if flags & os.O_RDWR:
+        return ("filesystem:read", "filesystem:write")
+    return ("filesystem:read",)
+
+
+def _fitting(entries: Iterable[Entry], room_bytes: int) -> Iterable[Entry]:
+    for entry in entries:
+        room_bytes -= _ENTRY_BYTES + len(entry.name.encode())
+        if room_bytes < 0:
+            return
+        yield entry
+
+
+def _method(
+    function: Callable[..., Awaitable[object]],
+) -> Callable[..., Awaitable[object]]:
+    """Return a method of a resource, whose first argument is the caller."""
+
+    async def method(caller: Caller, opened: OpenFile, *args: object) -> object:
+        return await function(opened, caller, *args)
+
+    return method
+
+
+def _close(opened: object) -> None:
+    if isinstance(opened, OpenFile):
+        opened.close()
+
+
+def _nothing() -> None:
+    """Stand for a function whose name alone matters."""

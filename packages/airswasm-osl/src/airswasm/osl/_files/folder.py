@@ -14,31 +14,24 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat as stat_modes
-import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import NamedTuple
 
 from .._policy import FolderLimits
+from .._system_errors import system_error
 from ..errors import LimitReached, Malformed, OperationFailed, from_os_error
+from .held import Held, Kind, kind_of, pread_all, write_all
+from .ledger import Ledger, Ledgers
+from .measuring import ENTRY_BYTES, PARTIAL_PREFIX, check_depth, levels
 from .openat2 import OpenBeneath, best_opener
 
-Kind = Literal["file", "directory", "other"]
+__all__ = ("Entry", "FileInfo", "Folder", "Parts", "parts_of", "told")
+
 Parts = Sequence[str]
 
-PARTIAL_PREFIX = ".airswasm-"
-"""Prefix of files that are being written; a guest neither sees nor names them."""
-
-ENTRY_BYTES = 4096
-"""The least that a file or directory counts for."""
-
-DEPTH = 128
-"""Directories within each other, the file at the end included."""
-
-_STRICT = getattr(os, "O_NOFOLLOW", 0)
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
 
@@ -51,6 +44,11 @@ class FileInfo:
     size_bytes: int
     modified_ns: int
 
+    @classmethod
+    def of(cls, status: os.stat_result) -> FileInfo:
+        """Return what the system's answer says."""
+        return cls(kind_of(status.st_mode), status.st_size, max(0, status.st_mtime_ns))
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -58,13 +56,6 @@ class Entry:
 
     name: str
     kind: Kind
-
-
-def kind_of(mode: int) -> Kind:
-    """Return the kind that a file's mode gives."""
-    if stat_modes.S_ISREG(mode):
-        return "file"
-    return "directory" if stat_modes.S_ISDIR(mode) else "other"
 
 
 def parts_of(path: str) -> tuple[str, ...]:
@@ -82,61 +73,29 @@ def parts_of(path: str) -> tuple[str, ...]:
     return parts
 
 
-class Held:
-    """A descriptor that closes after its last use.
+class Replacement(NamedTuple):
+    """A file that is being written to replace another.
 
-    A component can be stopped while a worker thread uses its file: closing the number under the
-    thread would give it the file that next gets that number, perhaps another component's.
+    Attributes:
+        fd: Its descriptor, open as long as the context of `Folder.replacement`.
+        commit: Gives it the name.
     """
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self._lock = threading.Lock()
-        self._users = 0
-        self._is_closed = False
-
-    @contextlib.contextmanager
-    def using(self) -> Generator[int]:
-        """Yield the descriptor and keep it open until the block ends.
-
-        Raises:
-            OSError: `EBADF`: the descriptor is closed.
-        """
-        with self._lock:
-            if self._is_closed:
-                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-            self._users += 1
-        try:
-            yield self._fd
-        finally:
-            with self._lock:
-                self._users -= 1
-                self._close_if_unused()
-
-    def close(self) -> None:
-        """Close it now or with its last user. Closing twice is harmless."""
-        with self._lock:
-            if not self._is_closed:
-                self._is_closed = True
-                self._close_if_unused()
-
-    def __del__(self) -> None:
-        """Close an unused descriptor: a file opened for a guest that was cancelled meanwhile."""
-        self.close()
-
-    def _close_if_unused(self) -> None:
-        if self._is_closed and self._users == 0 and self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+    fd: int
+    commit: Callable[[], None]
 
 
 class Folder:
     """A folder of the host; close it, or use it as a context manager.
 
     Args:
-        path: The folder; created for this user alone if it is missing.
+        path: The folder.
         limits: Limits on its content.
         open_beneath: Opens paths; the machine's best way by default.
+        ledgers: The ledgers of the host, which all that write to the folder share.
+        is_read_only: Whether to refuse changes.
+        is_made: Whether to create the folder for this user alone if it is missing.
+        prefix: What errors put before paths in it: the place of a mount.
 
     Raises:
         OperationFailed: This machine has no safe way, or the folder cannot be created.
@@ -148,18 +107,28 @@ class Folder:
         limits: FolderLimits | None = None,
         *,
         open_beneath: OpenBeneath | None = None,
+        ledgers: Ledgers | None = None,
+        is_read_only: bool = False,
+        is_made: bool = True,
+        prefix: str = "",
     ) -> None:
         opener = open_beneath or best_opener()
         if opener is None:
             raise OperationFailed("this system cannot open files safely beneath a folder")
         self.limits = limits or FolderLimits()
+        self._prefix = prefix
+        self.is_read_only = is_read_only
         self._open_beneath = opener
-        self._charged_bytes: int | None = None
         try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._held = Held(os.open(path, _DIRECTORY | os.O_CLOEXEC))
+            if is_made:
+                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fd = os.open(path, _DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            raise from_os_error(error, "the component's folder") from error
+            raise from_os_error(error, prefix or "the component's folder") from error
+        self._held = Held(fd)
+        self._ledger: Ledger = (ledgers or Ledgers()).of(fd)
+        if not is_read_only:
+            self._ledger.sweep(fd)
 
     def __enter__(self) -> Folder:
         return self
@@ -185,11 +154,14 @@ class Folder:
         Raises:
             OSError: The system's error; `EINVAL` for other kinds of files.
         """
-        if flags & os.O_CREAT:
-            check_depth(len(parts))
-            self.charge(ENTRY_BYTES)
-        with self._held.using() as root_fd:
-            fd = self._open_beneath(root_fd, parts, flags | _NONBLOCK, mode)
+        with contextlib.ExitStack() as charge:
+            if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
+                self.check_writable()
+            if flags & os.O_CREAT:
+                check_depth(len(parts))
+                charge.enter_context(self.charged(ENTRY_BYTES, 1))
+            with self._held.using() as root_fd:
+                fd = self._open_beneath(root_fd, parts, flags | _NONBLOCK, mode)
         if kind_of(os.fstat(fd).st_mode) == "other":
             os.close(fd)
             raise OSError(errno.EINVAL, "it is neither a regular file nor a directory")
@@ -201,7 +173,7 @@ class Folder:
         Raises:
             OslError: See `errors`.
         """
-        with _told(path), self._opened(parts_of(path), os.O_RDONLY) as fd:
+        with told(self._prefix + path), self._opened(parts_of(path), os.O_RDONLY) as fd:
             return pread_all(fd, max_bytes, offset)
 
     def write(self, path: str, content: bytes) -> None:
@@ -210,25 +182,35 @@ class Folder:
         Raises:
             OslError: See `errors`.
         """
-        self._check_size(path, len(content))
-        parts = self._named(path)
-        partial = PARTIAL_PREFIX + secrets.token_hex(8)
-        with _told(path), self._opened(parts[:-1], _DIRECTORY) as folder_fd:
-            check_depth(len(parts))
-            self.charge(max(len(content), ENTRY_BYTES))
+        self.check_size(path, len(content))
+        parts = self.named(path)
+        with told(self._prefix + path), self.replacement(parts) as new:
+            with self.charged(len(content)):
+                write_all(new.fd, content)
+            os.fsync(new.fd)
+            new.commit()
+
+    @contextlib.contextmanager
+    def replacement(self, parts: Parts) -> Generator[Replacement]:
+        """Yield a new file that takes the name once it is committed, and is else removed.
+
+        Raises:
+            OSError: The system's error.
+        """
+        check_depth(len(parts))
+        with (
+            self.changing(parts) as folder_fd,
+            self._held.using() as root_fd,
+            self._ledger.staged(root_fd) as (stage_fd, fd, name),
+        ):
             _refuse_special(folder_fd, parts[-1])
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            fd = os.open(partial, flags, 0o600, dir_fd=folder_fd)
-            try:
-                with open(fd, "wb", closefd=True) as file:  # noqa: PTH123 - a descriptor
-                    file.write(content)
-                    file.flush()
-                    os.fsync(fd)
-                os.replace(partial, parts[-1], src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(partial, dir_fd=folder_fd)
-                raise
+
+            def commit() -> None:
+                _refuse_special(folder_fd, parts[-1])
+                os.replace(name, parts[-1], src_dir_fd=stage_fd, dst_dir_fd=folder_fd)
+
+            with self.charged(ENTRY_BYTES, 1):
+                yield Replacement(fd, commit)
 
     def append(self, path: str, content: bytes) -> None:
         """Append to a file, creating it if it is missing.
@@ -236,12 +218,12 @@ class Folder:
         Raises:
             OslError: See `errors`.
         """
-        parts = self._named(path)
+        parts = self.named(path)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        with _told(path), self._opened(parts, flags) as fd:
-            self._check_size(path, os.fstat(fd).st_size + len(content))
-            self.charge(len(content))
-            write_all(fd, content)
+        with told(self._prefix + path), self._opened(parts, flags) as fd:
+            self.check_size(path, os.fstat(fd).st_size + len(content))
+            with self.charged(len(content)):
+                write_all(fd, content)
 
     def remove(self, path: str) -> None:
         """Remove a file or an empty directory.
@@ -249,8 +231,8 @@ class Folder:
         Raises:
             OslError: See `errors`.
         """
-        parts = self._named(path)
-        with _told(path), self._opened(parts[:-1], _DIRECTORY) as folder_fd:
+        parts = self.named(path)
+        with told(self._prefix + path), self.changing(parts) as folder_fd:
             mode = os.stat(parts[-1], dir_fd=folder_fd, follow_symlinks=False).st_mode
             if stat_modes.S_ISDIR(mode):
                 os.rmdir(parts[-1], dir_fd=folder_fd)
@@ -263,8 +245,8 @@ class Folder:
         Raises:
             OslError: See `errors`.
         """
-        parts = self._named(path)
-        with _told(path):
+        parts = self.named(path)
+        with told(self._prefix + path):
             self.make_directory(parts)
 
     def make_directory(self, parts: Parts) -> None:
@@ -274,8 +256,7 @@ class Folder:
             OSError: The system's error.
         """
         check_depth(len(parts))
-        self.charge(ENTRY_BYTES)
-        with self.parent_of(parts) as folder_fd:
+        with self.changing(parts) as folder_fd, self.charged(ENTRY_BYTES, 1):
             os.mkdir(parts[-1], 0o700, dir_fd=folder_fd)
 
     def rename(self, source: Parts, target: Parts) -> None:
@@ -284,36 +265,39 @@ class Folder:
         Raises:
             OSError: The system's error.
         """
-        with self.parent_of(source) as source_fd, self.parent_of(target) as target_fd:
-            check_depth(len(target) + _levels(source[-1], source_fd))
+        with self.changing(source) as source_fd, self.changing(target) as target_fd:
+            check_depth(len(target) + levels(source[-1], source_fd))
             os.rename(source[-1], target[-1], src_dir_fd=source_fd, dst_dir_fd=target_fd)
 
     def list_directory(self, path: str) -> list[Entry]:
-        """Return the entries of a directory, by name.
+        """Return the entries of a directory, by name, without the host's own.
 
         Raises:
             OslError: See `errors`.
         """
-        with _told(path), self._opened(parts_of(path), _DIRECTORY) as fd:
-            return self.entries_of(fd, path)
+        entries: list[Entry] = []
+        with told(self._prefix + path):
+            for entry in self.entries(parts_of(path)):
+                if len(entries) == self.limits.entries:
+                    raise LimitReached(
+                        f"{self._prefix}{path} has more than {self.limits.entries:,} entries"
+                    )
+                entries.append(entry)
+        return sorted(entries, key=lambda entry: entry.name)
 
-    def entries_of(self, fd: int, path: str) -> list[Entry]:
-        """Return the entries of an open directory, by name, without unfinished files.
+    def entries(self, parts: Parts) -> Iterator[Entry]:
+        """Iterate over the entries of a directory, in no order and without the host's own.
 
         Raises:
-            LimitReached: There are more than the limit.
             OSError: The system's error.
         """
-        entries: list[Entry] = []
-        with os.scandir(fd) as listed:
+        with self._opened(parts, _DIRECTORY) as fd, os.scandir(fd) as listed:
             for entry in listed:
                 if entry.name.startswith(PARTIAL_PREFIX) or not _is_text(entry.name):
                     continue
-                if len(entries) == self.limits.entries:
-                    raise LimitReached(f"{path} has more than {self.limits.entries:,} entries")
-                mode = entry.stat(follow_symlinks=False).st_mode
-                entries.append(Entry(entry.name, kind_of(mode)))
-        return sorted(entries, key=lambda entry: entry.name)
+                with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+                    mode = entry.stat(follow_symlinks=False).st_mode
+                    yield Entry(entry.name, kind_of(mode))
 
     def stat(self, path: str) -> FileInfo:
         """Return the metadata of a file; for a symbolic link, that of the link itself.
@@ -322,9 +306,8 @@ class Folder:
             OslError: See `errors`.
         """
         parts = parts_of(path)
-        with _told(path):
-            status = self.status(parts)
-        return FileInfo(kind_of(status.st_mode), status.st_size, max(0, status.st_mtime_ns))
+        with told(self._prefix + path):
+            return FileInfo.of(self.status(parts))
 
     def status(self, parts: Parts) -> os.stat_result:
         """Return the `lstat` of a path beneath the folder.
@@ -349,6 +332,63 @@ class Folder:
             yield fd
 
     @contextlib.contextmanager
+    def changing(self, parts: Parts) -> Generator[int]:
+        """Yield the open directory that contains a name which is about to change.
+
+        Raises:
+            OSError: The system's error; `EROFS` where the folder can only be read.
+        """
+        self.check_writable()
+        with self.parent_of(parts) as fd:
+            yield fd
+
+    @contextlib.contextmanager
+    def charged(self, size_bytes: int, entries: int = 0) -> Generator[None]:
+        """Count what the block adds at most, and refuse more than the limits allow.
+
+        Raises:
+            OSError: `EDQUOT` or `ENOSPC`.
+        """
+        with (
+            self._held.using() as fd,
+            self._ledger.charged(fd, self.limits, size_bytes, entries),
+        ):
+            yield
+
+    @contextlib.contextmanager
+    def grown(self, fd: int, end_bytes: int) -> Generator[None]:
+        """Count the growth of an open file, a hole in it included.
+
+        Raises:
+            OSError: `EFBIG`, or an error of `charged`.
+        """
+        if end_bytes > self.limits.file_bytes:
+            raise system_error("EFBIG")
+        growth_bytes = end_bytes - os.fstat(fd).st_size
+        with self.charged(growth_bytes) if growth_bytes > 0 else contextlib.nullcontext():
+            yield
+
+    def check_writable(self) -> None:
+        """Check that the folder may be changed.
+
+        Raises:
+            OSError: `EROFS`.
+        """
+        if self.is_read_only:
+            raise system_error("EROFS", "the mount can only be read")
+
+    def check_size(self, path: str, size_bytes: int) -> None:
+        """Check the size that a file would have.
+
+        Raises:
+            LimitReached: It is more than the limit.
+        """
+        if size_bytes > self.limits.file_bytes:
+            raise LimitReached(
+                f"{self._prefix}{path} would exceed {self.limits.file_bytes:,} bytes"
+            )
+
+    @contextlib.contextmanager
     def _opened(self, parts: Parts, flags: int) -> Generator[int]:
         fd = self.open(parts, flags)
         try:
@@ -356,119 +396,25 @@ class Folder:
         finally:
             os.close(fd)
 
-    def _named(self, path: str) -> tuple[str, ...]:
+    def named(self, path: str) -> tuple[str, ...]:
+        """Return the names in a path that is not the root.
+
+        Raises:
+            Malformed: It is.
+        """
         parts = parts_of(path)
         if not parts:
             raise Malformed(f"{path}: the root itself cannot be changed")
         return parts
 
-    def _check_size(self, path: str, size_bytes: int) -> None:
-        if size_bytes > self.limits.file_bytes:
-            raise LimitReached(f"{path} would exceed {self.limits.file_bytes:,} bytes")
-
-    def charge(self, size_bytes: int) -> None:
-        """Count bytes that a write will add, and refuse more than the limits allow.
-
-        Removed bytes are not subtracted: at the limit this measures the folder, which is correct
-        also when other processes change it.
-
-        Raises:
-            OSError: `EDQUOT` or `ENOSPC`.
-        """
-        with self._held.using() as fd:
-            disk = os.fstatvfs(fd)
-            if disk.f_bavail * disk.f_frsize - size_bytes < self.limits.free_bytes:
-                raise OSError(errno.ENOSPC, "the host keeps the rest of the disk free")
-            counted = self._charged_bytes
-            if counted is None or counted + size_bytes > self.limits.total_bytes:
-                counted = measured_bytes(fd)
-        if counted + size_bytes > self.limits.total_bytes:
-            self._charged_bytes = counted
-            raise OSError(
-                errno.EDQUOT, f"its files would exceed {self.limits.total_bytes:,} bytes together"
-            )
-        self._charged_bytes = counted + size_bytes
-
 
 @contextlib.contextmanager
-def _told(path: str) -> Generator[None]:
+def told(path: str) -> Generator[None]:
     """Turn the system's errors into this block's, in the guest's terms."""
     try:
         yield
     except OSError as error:
         raise from_os_error(error, path) from error
-
-
-def measured_bytes(folder_fd: int) -> int:
-    """Return the size of everything beneath an open directory, without following links.
-
-    Raises:
-        OSError: `ENAMETOOLONG`: directories are nested too deep to look at.
-    """
-    total = 0
-    for fd, folders, files, _ in _walked(folder_fd):
-        total += ENTRY_BYTES * len(folders)
-        for name in files:
-            with contextlib.suppress(OSError):  # removed meanwhile
-                size_bytes = os.stat(name, dir_fd=fd, follow_symlinks=False).st_size
-                total += max(ENTRY_BYTES, size_bytes)
-    return total
-
-
-def _walked(root_fd: int) -> Generator[tuple[int, list[str], list[str], int]]:
-    """Yield each directory: its descriptor, the directories and files in it, and its depth.
-
-    Each level takes a descriptor while it is looked at, and none of Python's stack.
-    """
-    opened, waiting = [os.dup(root_fd)], list[list[str]]()
-    try:
-        while opened:
-            if len(waiting) < len(opened):
-                folders, files = _listed(opened[-1])
-                yield opened[-1], folders, files, len(opened) - 1
-                waiting.append(list(folders))
-            elif not waiting[-1]:
-                waiting.pop()
-                os.close(opened.pop())
-            else:
-                check_depth(len(opened), 2 * DEPTH)  # a program may have nested them
-                with contextlib.suppress(FileNotFoundError):  # removed meanwhile
-                    name = waiting[-1].pop()
-                    opened.append(os.open(name, _DIRECTORY | _STRICT, dir_fd=opened[-1]))
-    finally:
-        for fd in opened:
-            os.close(fd)
-
-
-def _levels(name: str, folder_fd: int) -> int:
-    """Return how many levels are beneath a name: 0 for a file."""
-    try:
-        fd = os.open(name, _DIRECTORY | _STRICT, dir_fd=folder_fd)
-    except NotADirectoryError:
-        return 0
-    try:
-        return max(depth + bool(folders or files) for _, folders, files, depth in _walked(fd))
-    finally:
-        os.close(fd)
-
-
-def _listed(fd: int) -> tuple[list[str], list[str]]:
-    folders: list[str] = []
-    files: list[str] = []
-    with os.scandir(fd) as entries:
-        for entry in entries:
-            (folders if entry.is_dir(follow_symlinks=False) else files).append(entry.name)
-    return folders, files
-
-
-def check_depth(depth: int, most: int | None = None) -> None:
-    """Check how deep directories are nested: a guest decides, and who removes them pays.
-
-    Raises:
-        OSError: `ENAMETOOLONG`.
-    """
-    if depth > (most or DEPTH):
-        raise OSError(errno.ENAMETOOLONG, f"directories nest at most {most or DEPTH} deep")
 
 
 def _refuse_special(folder_fd: int, name: str) -> None:
@@ -481,28 +427,6 @@ def _refuse_special(folder_fd: int, name: str) -> None:
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
     if kind_of(mode) == "other":
         raise OSError(errno.EINVAL, "it is neither a regular file nor a directory")
-
-
-def pread_all(fd: int, max_bytes: int, offset: int) -> bytes:
-    """Read until `max_bytes` or the end: one `pread` may return less than the file has."""
-    chunks: list[bytes] = []
-    while max_bytes > 0 and (chunk := os.pread(fd, max_bytes, offset)):
-        chunks.append(chunk)
-        max_bytes -= len(chunk)
-        offset += len(chunk)
-    return b"".join(chunks)
-
-
-def write_all(fd: int, content: bytes, offset: int | None = None) -> None:
-    """Write everything, at `offset` or at the descriptor's position."""
-    view = memoryview(content)
-    while view:
-        if offset is None:
-            written = os.write(fd, view)
-        else:
-            written = os.pwrite(fd, view, offset)
-            offset += written
-        view = view[written:]
 
 
 def _is_text(name: str) -> bool:

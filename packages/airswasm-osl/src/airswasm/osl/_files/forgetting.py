@@ -13,7 +13,7 @@ from airswasm.lifecycle import Home
 from airswasm.runtime import Services
 
 from .._policy import OslPolicy, files_of, folders_below
-from .folder import PARTIAL_PREFIX
+from .measuring import PARTIAL_PREFIX
 
 __all__ = ("KEPT_FOLDER", "forget", "remove_folder")
 

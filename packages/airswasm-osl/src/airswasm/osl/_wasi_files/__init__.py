@@ -2,8 +2,11 @@
 
 | | |
 |---|---|
-| `filesystem` | the functions of its interfaces |
+| `filesystem` | its interfaces, and the functions on open files |
+| `names` | its functions on names: what is there, creation, removal, moves |
+| `door` | the check in front of each path |
+| `paths` | canonical paths, and the ends that name a directory |
 | `codes` | error codes, and what becomes one |
 | `statuses` | kinds, sizes and times of files, and setting the latter |
-| `open_files` | descriptors, streams, listings, and how many are open |
+| `open_files` | descriptors, streams, listings |
 """

@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TypeVar
 
 from airswasm.runtime import AccountExceeded, Caller, Err, Ok
 from airswasm.runtime.wasi import IoError, StreamFailed
-from anyio import to_thread
 
+from .._files.tree import Place
+from .._system_errors import meaning_of
 from ..errors import LimitReached, OslError
 
-__all__ = ("Refused", "coded", "coded_now", "on_disk", "streamed")
+__all__ = ("Refused", "coded", "coded_now", "streamed")
 
 T = TypeVar("T")
-
-_CODES = {
-    errno.EACCES: "access",
-    errno.EPERM: "not-permitted",
-    errno.EBADF: "bad-descriptor",
-    errno.EBUSY: "busy",
-    errno.EDQUOT: "quota",
-    errno.EEXIST: "exist",
-    errno.EFBIG: "file-too-large",
-    errno.EINTR: "interrupted",
-    errno.EINVAL: "invalid",
-    errno.EIO: "io",
-    errno.EISDIR: "is-directory",
-    errno.ELOOP: "loop",
-    errno.EMFILE: "insufficient-memory",
-    errno.ENAMETOOLONG: "name-too-long",
-    errno.ENOENT: "no-entry",
-    errno.ENOMEM: "insufficient-memory",
-    errno.ENOSPC: "insufficient-space",
-    errno.ENOTDIR: "not-directory",
-    errno.ENOTEMPTY: "not-empty",
-    errno.ENXIO: "no-such-device",
-    errno.EROFS: "read-only",
-    errno.EXDEV: "not-permitted",
-}
 
 
 class Refused(Exception):
@@ -55,21 +30,17 @@ class Refused(Exception):
         self.code = code
 
 
-async def on_disk(operation: Callable[[], T]) -> T:
-    """Run a blocking operation on a worker thread; a cancel waits for its end."""
-    return await to_thread.run_sync(operation)
-
-
-async def streamed(operation: Callable[[], T]) -> T:
+async def streamed(place: Place, operation: Callable[[], T]) -> T:
+    """Run a blocking operation of a stream on a worker thread; a cancel waits for its end."""
     try:
-        return await on_disk(operation)
+        return await place.run(operation)
     except OSError as error:
         code = code_of(error)
         raise StreamFailed(IoError(code, filesystem_code=code)) from error
 
 
 def code_of(error: OSError) -> str:
-    return _CODES.get(error.errno or 0, "io")
+    return meaning_of(error).file_code
 
 
 def osl_code(error: OslError) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from airswasm.runtime import Caller, Holding
+from airswasm.runtime import Holding
 from airswasm.runtime.wasi import WRITE_PERMIT_BYTES, Always, Pollable, StreamClosed
 
 from .._effects import RunningEffect
-from .._files.folder import Entry, Folder, Held, pread_all, write_all
+from .._files.folder import Entry, Folder
+from .._files.held import Held, pread_all, write_all
+from .._files.tree import Place
 from .codes import Refused, streamed
 from .statuses import TYPES
 
@@ -21,8 +22,6 @@ __all__ = (
     "DirectoryEntries",
     "FileInput",
     "FileOutput",
-    "OpenFiles",
-    "grow",
     "using",
     "write_at",
 )
@@ -36,6 +35,7 @@ class Descriptor:
 
     Attributes:
         path: The path below the component's `/`, in canonical form.
+        place: Where the file is; None for a directory.
         held: The host's descriptor; None for a directory, which is looked up anew each time: it may
             be renamed meanwhile, and grants are by path.
         flags: The flags of the open.
@@ -45,6 +45,7 @@ class Descriptor:
     """
 
     path: str
+    place: Place | None
     held: Held | None
     flags: frozenset[str] = frozenset()
     on_close: Callable[[], None] | None = None
@@ -67,11 +68,31 @@ class Descriptor:
         Raises:
             Refused: It is a directory, or was not opened for `needed`.
         """
-        if self.held is None:
+        return self.opened(needed)[1]
+
+    def opened(self, needed: str | None = None) -> tuple[Place, Held]:
+        """Return the place of the open file, and the file.
+
+        Raises:
+            Refused: It is a directory, or was not opened for `needed`.
+        """
+        if self.held is None or self.place is None:
             raise Refused("is-directory")
         if needed is not None and needed not in self.flags:
             raise Refused("bad-descriptor")
-        return self.held
+        return self.place, self.held
+
+    def call_on_close(self, *callbacks: Callable[[], None]) -> None:
+        """Call these, too, when the file closes."""
+        before = self.on_close
+
+        def closed() -> None:
+            for each in callbacks:
+                each()
+            if before is not None:
+                before()
+
+        self.on_close = closed
 
     def close(self) -> None:
         """Close the file. Closing twice is harmless."""
@@ -98,8 +119,8 @@ class FileInput:
     """
 
     def __init__(self, descriptor: Descriptor, offset: int) -> None:
-        self._descriptor, self._held = descriptor, descriptor.file("read")
-        self._offset = offset
+        self._descriptor, self._offset = descriptor, offset
+        self._place, self._held = descriptor.opened("read")
 
     async def read(self, max_bytes: int) -> bytes:
         """Return the next bytes; wait for the disk.
@@ -110,7 +131,9 @@ class FileInput:
         """
         if max_bytes == 0:
             return b""
-        data = await streamed(lambda: using(self._held, pread_all, max_bytes, self._offset))
+        data = await streamed(
+            self._place, lambda: using(self._held, pread_all, max_bytes, self._offset)
+        )
         if not data:
             raise StreamClosed
         self._offset += len(data)
@@ -128,7 +151,6 @@ class FileOutput:
     Args:
         descriptor: The file.
         offset: The place to write to; None appends.
-        folder: The component's folder, whose quota it takes.
 
     Raises:
         Refused: It was not opened for writing.
@@ -136,9 +158,9 @@ class FileOutput:
 
     waits = True
 
-    def __init__(self, descriptor: Descriptor, offset: int | None, folder: Folder) -> None:
-        self._descriptor, self._held = descriptor, descriptor.file("write")
-        self._offset, self._folder = offset, folder
+    def __init__(self, descriptor: Descriptor, offset: int | None) -> None:
+        self._descriptor, self._offset = descriptor, offset
+        self._place, self._held = descriptor.opened("write")
 
     def permit_bytes(self) -> int:
         """Return a constant: a write that the disk cannot take fails as it happens."""
@@ -150,7 +172,10 @@ class FileOutput:
         Raises:
             StreamFailed: The disk failed, or the file would be too large.
         """
-        await streamed(lambda: write_at(self._held, self._folder, data, self._offset))
+        folder = self._place.folder
+        await streamed(
+            self._place, lambda: write_at(self._held, folder, data, self._offset)
+        )
         self._descriptor.sent(len(data))
         if self._offset is not None:
             self._offset += len(data)
@@ -183,54 +208,12 @@ class DirectoryEntries:
         return None if entry is None else {"type": TYPES[entry.kind], "name": entry.name}
 
 
-class OpenFiles:
-    """The number of files that one instance holds open."""
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    @classmethod
-    def of(cls, caller: Caller, most: int) -> OpenFiles:
-        """Return the caller's count, if one more file may be open.
-
-        Raises:
-            Refused: The limit is reached.
-        """
-        files = caller.keep(cls, cls)
-        if files._count >= most:
-            raise Refused("insufficient-memory")
-        return files
-
-    def taken_by(self, descriptor: Descriptor) -> Descriptor:
-        """Count an open file until it closes."""
-        if descriptor.held is not None:
-            self._count += 1
-            descriptor.on_close = self._give_back
-        return descriptor
-
-    def _give_back(self) -> None:
-        self._count -= 1
-
-
-def grow(fd: int, folder: Folder, end_bytes: int) -> None:
-    """Charge the growth of a file, a hole in it included.
-
-    Raises:
-        OSError: `EFBIG`, or an error of `Folder.charge`.
-    """
-    if end_bytes > folder.limits.file_bytes:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-    growth_bytes = end_bytes - os.fstat(fd).st_size
-    if growth_bytes > 0:
-        folder.charge(growth_bytes)
-
-
 def write_at(held: Held, folder: Folder, data: bytes, offset: int | None) -> None:
     """Write at an offset, or at the end."""
     with held.using() as fd:
         start = os.fstat(fd).st_size if offset is None else offset
-        grow(fd, folder, start + len(data))
-        write_all(fd, data, start)
+        with folder.grown(fd, start + len(data)):
+            write_all(fd, data, start)
 
 
 def using(held: Held, operation: Callable[..., T], *args: object) -> T:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from airswasm.runtime import Case
 from airswasm.runtime.wasi import as_datetime
 
-from .._files.folder import Kind, kind_of
+from .._files.held import Kind, kind_of
 
 __all__ = ("TYPES", "set_file_times", "stat_record")
 
