@@ -1,6 +1,7 @@
 from ._block import BLOCK
 from ._files.filesystem import Filesystem
 from ._files.folder import Folder
+from ._files.tree import Tree
 from ._http.http import Http, HttpClient
 from ._http.wasi import WasiHttp
 from ._network.addresses import Doorman, Endpoint
@@ -10,7 +11,7 @@ from ._network.places import Network
 from ._network.spelling import ADDRESS, URL
 from ._network.tcp import Tcp
 from ._network.udp import Udp
-from ._policy import FolderLimits, NetworkPolicy, OslPolicy, ProcessPolicy, folders_below
+from ._policy import FolderLimits, Mount, NetworkPolicy, OslPolicy, ProcessPolicy, folders_below
 from ._processes.process import Processes
 from ._provider import provide
 from ._spelling import PATH, PROGRAM
@@ -33,12 +34,14 @@ __all__ = (
     "FolderLimits",
     "Http",
     "HttpClient",
+    "Mount",
     "Network",
     "NetworkPolicy",
     "OslPolicy",
     "ProcessPolicy",
     "Processes",
     "Tcp",
+    "Tree",
     "Udp",
     "WasiFilesystem",
     "WasiHttp",

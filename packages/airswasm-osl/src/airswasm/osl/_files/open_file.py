@@ -101,9 +101,7 @@ class OpenFile:
         """
         self._check(self._is_readable, "reading")
         at_most_bytes = min(max_bytes, READ_AT_MOST_BYTES, caller.message_bytes)
-        content = await self._done(
-            lambda fd: pread_all(fd, at_most_bytes, min(offset, _LARGEST))
-        )
+        content = await self._done(lambda fd: pread_all(fd, at_most_bytes, min(offset, _LARGEST)))
         if self.effect is not None:
             self.effect.received(len(content))
         return content

@@ -129,9 +129,7 @@ class Tree:
         effects: The record of what comes of each operation.
     """
 
-    def __init__(
-        self, policy: OslPolicy, guard: Guard, effects: Effects | None = None
-    ) -> None:
+    def __init__(self, policy: OslPolicy, guard: Guard, effects: Effects | None = None) -> None:
         self.policy = policy
         self.guard = guard
         self.effects = effects or Effects()
@@ -180,7 +178,7 @@ class Tree:
             try:
                 folder = self.policy.folder_of_mount(mount)
             except MountInvalid as error:
-                raise AccessDenied("the host's policy forbids this mount", "host") from error
+                raise AccessDenied("the host forbids this mount", "host") from error
             return Folder(
                 folder,
                 limits,
@@ -218,7 +216,7 @@ def own_folder(caller: Caller, policy: OslPolicy, ledgers: Ledgers | None = None
         try:
             root = policy.root_of(caller.name)
         except MountInvalid as error:
-            raise AccessDenied("the host's policy forbids this component's folder", "host") from error
+            raise AccessDenied("the host forbids this component's folder", "host") from error
         return Folder(root, policy.folders, ledgers=ledgers)
 
     folder = _kept(caller, "", None, opened)

@@ -31,6 +31,7 @@ from .open_files import (
     using,
     write_at,
 )
+from .paths import check_ending
 from .statuses import TYPES, set_file_times, stat_record
 
 READ_AT_MOST_BYTES = 1024 * 1024
@@ -231,6 +232,8 @@ class WasiFilesystem:
 def _opened(target: Target, open_flags: Collection[str], flags: frozenset[str]) -> Descriptor:
     place = target.place
     if target.ending and "create" in open_flags:
+        if target.ending == ".":  # it names a directory that would have to be there
+            check_ending(target.ending, place.status())
         with place.folder.parent_of(place.parts):
             raise system_error("EISDIR")
     if place.added:  # the place of the mounts, which need not be there

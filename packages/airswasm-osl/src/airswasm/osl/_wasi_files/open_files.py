@@ -173,9 +173,7 @@ class FileOutput:
             StreamFailed: The disk failed, or the file would be too large.
         """
         folder = self._place.folder
-        await streamed(
-            self._place, lambda: write_at(self._held, folder, data, self._offset)
-        )
+        await streamed(self._place, lambda: write_at(self._held, folder, data, self._offset))
         self._descriptor.sent(len(data))
         if self._offset is not None:
             self._offset += len(data)
