@@ -223,6 +223,7 @@ class MountInvalid(AccessDenied):
     Attributes:
         name: The mount, or the component whose folder it is.
         path: The folder.
+        reason: Why not.
     """
 
     explanation = ErrorCode(
@@ -236,10 +237,6 @@ class MountInvalid(AccessDenied):
     def __init__(self, name: str, path: str, reason: str) -> None:
         self.name, self.path, self.reason = name, path, reason
         super().__init__(f"{name}: {path} cannot be given to components: {reason}", "host")
-
-    def __reduce__(self) -> tuple[type[MountInvalid], tuple[str, str, str]]:
-        """Return what makes it anew."""
-        return type(self), (self.name, self.path, self.reason)
 
 
 _BY_CASE: dict[str, type[OslError]] = {

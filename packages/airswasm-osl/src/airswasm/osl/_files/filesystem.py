@@ -226,7 +226,7 @@ class Filesystem:
                 raise
             effect.outlive()
         opened.holding, opened.effect = holding, effect
-        opened.on_close.callback(files.taken())
+        opened.on_close.callback(files.add(opened.close))
         for capability in needed:
             opened.on_close.callback(
                 self._guard.keep(caller.name, capability, place.path, opened.end)

@@ -201,16 +201,18 @@ class Folder:
         with (
             self.changing(parts) as folder_fd,
             self._held.using() as root_fd,
-            self._ledger.staged(root_fd) as (stage_fd, fd, name),
+            contextlib.ExitStack() as stack,
         ):
+            with self.charged(ENTRY_BYTES, 1):  # afterwards it is there, and measured
+                staged = stack.enter_context(self._ledger.staged(root_fd))
+            stage_fd, fd, name = staged
             _refuse_special(folder_fd, parts[-1])
 
             def commit() -> None:
                 _refuse_special(folder_fd, parts[-1])
                 os.replace(name, parts[-1], src_dir_fd=stage_fd, dst_dir_fd=folder_fd)
 
-            with self.charged(ENTRY_BYTES, 1):
-                yield Replacement(fd, commit)
+            yield Replacement(fd, commit)
 
     def append(self, path: str, content: bytes) -> None:
         """Append to a file, creating it if it is missing.

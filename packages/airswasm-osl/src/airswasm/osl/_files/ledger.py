@@ -1,4 +1,4 @@
-"""What is in one folder of the host, counted for all that write there.
+"""Quotas: the content of one folder of the host, counted for all that write there.
 
 Two components on one mount, and two versions of one component, share a quota; so a folder has one
 ledger in the process, found by the folder's identity. A write reserves its bytes and entries before

@@ -1,4 +1,4 @@
-"""How much is beneath a directory, and how deep."""
+"""Sizes and depths of trees of files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 
 
 class Size(NamedTuple):
-    """What is beneath a directory.
+    """The size of all that is beneath a directory.
 
     Attributes:
         size_bytes: The bytes of all files; each file and directory counts for at least 4 KiB.

@@ -29,30 +29,51 @@ _LARGEST = 2**62
 
 
 class OpenFiles:
-    """The number of files that one instance holds open, through every interface."""
+    """The files that one instance holds open, through every interface; they close when it ends."""
 
     def __init__(self) -> None:
-        self._count = 0
+        self._open: dict[int, Callable[[], None]] = {}
+        self._last = 0
 
     @classmethod
     def of(cls, caller: Caller, most: int) -> OpenFiles:
-        """Return the caller's count, if one more file may be open.
+        """Return the caller's files, if one more may be open.
 
         Raises:
             OSError: `EMFILE`.
         """
-        files = caller.keep(cls, cls)
-        if files._count >= most:
+
+        def made() -> OpenFiles:
+            files = cls()
+            caller.on_close(files._close)
+            return files
+
+        files = caller.keep(cls, made)
+        if len(files._open) >= most:
             raise system_error("EMFILE", f"{most} files are open, which is the limit")
         return files
 
-    def taken(self) -> Callable[[], None]:
-        """Count one more open file; return the function to call when it closes."""
-        self._count += 1
-        return self._give_back
+    def add(self, close: Callable[[], None]) -> Callable[[], None]:
+        """Count one more open file.
 
-    def _give_back(self) -> None:
-        self._count -= 1
+        Args:
+            close: Closes it; called when the instance ends.
+
+        Returns:
+            A function to call when it closes otherwise.
+        """
+        self._last += 1
+        key = self._last
+        self._open[key] = close
+
+        def closed() -> None:
+            self._open.pop(key, None)
+
+        return closed
+
+    def _close(self) -> None:
+        for close in list(self._open.values()):
+            close()
 
 
 class OpenFile:

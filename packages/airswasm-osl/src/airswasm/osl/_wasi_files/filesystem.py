@@ -146,7 +146,7 @@ class WasiFilesystem:
         opened.holding = holding
         if opened.held is not None:
             opened.call_on_close(
-                files.taken(),
+                files.add(opened.close),
                 *(
                     self._guard.keep(caller.name, name, at, lambda _text: opened.close())
                     for name in needed

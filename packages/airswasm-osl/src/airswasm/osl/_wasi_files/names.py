@@ -161,7 +161,8 @@ class Names:
 
         def rename() -> None:
             if "." in (source.ending, to.ending):
-                raise system_error("EBUSY")
+                with to.place.folder.parent_of(to.place.parts):
+                    raise system_error("EBUSY")
             if to.ending and not is_directory:
                 raise system_error("ENOTDIR")
             source.place.folder.rename(source.place.parts, to.place.parts)
