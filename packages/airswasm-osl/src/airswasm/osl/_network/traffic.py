@@ -28,7 +28,7 @@ _TURNS = 20
 
 @dataclass(slots=True)
 class Traffic:
-    """What one component has moved.
+    """The bytes that one component has moved.
 
     Attributes:
         sent_bytes: Bytes sent since the host's start.

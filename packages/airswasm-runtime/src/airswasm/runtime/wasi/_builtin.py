@@ -31,10 +31,7 @@ WASI_VERSION = "0.2.12"
 
 
 def wit_files() -> tuple[Path, ...]:
-    """Return the WIT of all that is offered and that some guest can come to call.
-
-    Methods of sockets are left out: no function hands out a socket.
-    """
+    """Return the WIT of all that is offered."""
     return tuple(sorted(Path(__file__).with_name("wit").glob("*.wit")))
 
 
