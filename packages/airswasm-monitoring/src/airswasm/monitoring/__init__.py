@@ -1,4 +1,4 @@
-"""Metrics and health of a host of WebAssembly components.
+"""Metrics, health and traces of a host of WebAssembly components.
 
 `Monitor` watches an actor system; `monitoring_app` serves what it sees over HTTP.
 """
