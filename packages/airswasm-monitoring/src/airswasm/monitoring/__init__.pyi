@@ -1,3 +1,5 @@
+from ._alerts.rules import AlertRule
+from ._alerts.settings import AlertSettings, Webhook
 from ._application import monitoring_app
 from ._block import BLOCK
 from ._health import HealthReport, Thresholds, assess
@@ -16,6 +18,9 @@ from ._tracing.traces import Traces
 from .errors import CollectorFailed, ExporterMissing, MonitoringError, TraceNotKept
 
 __all__ = (
+    "AlertRule",
+    "AlertSettings",
+    "Webhook",
     "MonitoringSettings",
     "BLOCK",
     "OTHER",
