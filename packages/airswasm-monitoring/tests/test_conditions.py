@@ -34,7 +34,7 @@ from airswasm.monitoring._alerts.promql import condition_promql
 from airswasm.monitoring._alerts.reading import parse_condition
 from airswasm.monitoring._alerts.states import ActiveAlert, next_alerts
 from airswasm.monitoring.errors import ConditionInvalid
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 NEEDS_PROMTOOL = pytest.mark.skipif(
@@ -50,7 +50,8 @@ NAMES = ("x/one", "x/two", "y/one")
 
 labels_of = st.lists(st.sampled_from(["component", "kind"]), unique=True).map(sorted).map(tuple)
 numbers = st.sampled_from([0.0, 0.5, 1.0, 2.0, 3.0, 7.0, -1.0, 0.1])
-limits = st.sampled_from([0.3, 1.7, 2.9, 4.1, 8.3, -0.7, 0.013, 0.11, 0.0])
+limits = st.sampled_from([0.30071, 1.70037, 2.90053, 4.10071, 8.30019, -0.70013, 0.01303, 0.0])
+"""Numbers that no sum or mean of the values is, but for zero: the last bit may differ."""
 patterns = st.sampled_from(["x/.*", "x/one|y/one", ".+one", "", "z", r"x/.one|x/t.*", "x/tw."])
 matchers = st.one_of(
     st.builds(
@@ -59,9 +60,7 @@ matchers = st.one_of(
     ),
     st.builds(Matcher, st.just("component"), st.sampled_from(["=~", "!~"]), patterns),
 )  # fmt: skip
-metrics = st.builds(
-    Metric, st.sampled_from(METRICS), st.lists(matchers, max_size=2).map(tuple)
-)
+metrics = st.builds(Metric, st.sampled_from(METRICS), st.lists(matchers, max_size=2).map(tuple))
 windowed = st.builds(
     Windowed,
     st.sampled_from(["rate", "increase", "avg_over_time", "max_over_time", "min_over_time"]),
@@ -89,9 +88,7 @@ conditions = st.builds(
 )
 values = st.sampled_from([None, 0, 0, 1, 2, 3, 5, 8, 100, 0.25])
 series = st.lists(values, min_size=STEPS, max_size=STEPS)
-counters = st.lists(
-    st.sampled_from([None, 0, 0, 1, 2, 5, "reset"]), min_size=STEPS, max_size=STEPS
-)
+counters = st.lists(st.sampled_from([None, 0, 0, 1, 2, 5, "reset"]), min_size=STEPS, max_size=STEPS)
 
 
 def written(condition: Condition) -> str:
@@ -198,6 +195,7 @@ def promtool(folder: Path, rules: list[AlertRule], tests: dict[str, Any]) -> str
 @settings(
     max_examples=RUNS,
     deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # to shrink takes thousands of calls
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow,
                            HealthCheck.data_too_large, HealthCheck.large_base_example],
 )  # fmt: skip
@@ -258,7 +256,7 @@ def test_a_condition_can_be_written_down_and_read(condition: Condition) -> None:
         ('x{a=~"b*"} > 1', 5, "stand after a dot"),
         ("x > 1 or y > 1", 6, "write two rules"),
         ("x > bool 1", 4, "has no `bool`"),
-        ("x > 1é", 5, "has no meaning here"),
+        ("x > 1 é", 6, "has no meaning here"),
         ("(" * 30 + "x > 1", 20, "nested too deeply"),
         ("x > 1 and on component y > 1", 13, "expected `(`"),
         ("x" * 1_001, 1_000, "over 1000 characters"),
@@ -279,10 +277,9 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     """A text is a condition or a `ConditionInvalid`, and nothing else."""
     try:
         condition = parse_condition(text)
-    except ConditionInvalid as error:
-        assert 0 <= error.position <= len(text)
-    else:
-        evaluate(condition, SampleHistory(windows_of([condition])))
+    except ConditionInvalid:
+        return
+    assert evaluate(condition, SampleHistory(windows_of([condition]))) == {}
 
 
 def test_numbers_that_are_none_are_no_alert() -> None:

@@ -12,5 +12,6 @@
 - `book`: the states and silences of all rules in the host's store
 - `webhook`: one notification, signed and sent
 - `receivers`: what each receiver has been told, and is to be told
+- `reporting`: what is told of rules and alerts
 - `alerts`: the service of a running host
 """

@@ -91,9 +91,7 @@ def _windowed(value: Windowed, history: SampleHistory) -> _Vector:
     return found
 
 
-def _increase(
-    times: array[int], values: array[float], start: int, end: int
-) -> float | None:
+def _increase(times: array[int], values: array[float], start: int, end: int) -> float | None:
     """Return what a counter has grown in a window; None where that takes another sample.
 
     The samples do not begin and end with the window, so the growth between the first and the last
@@ -176,5 +174,11 @@ def _compute(operator: str, left: float, right: float) -> float:
         case _:
             if right == 0:
                 is_negative = (left < 0) != (math.copysign(1.0, right) < 0)
-                return math.nan if left == 0 or math.isnan(left) else -math.inf if is_negative else math.inf
+                return (
+                    math.nan
+                    if left == 0 or math.isnan(left)
+                    else -math.inf
+                    if is_negative
+                    else math.inf
+                )
             return left / right

@@ -35,6 +35,11 @@ class SampleHistory:
         self._series: dict[str, dict[Labels, _Series]] = {name: {} for name in windows}
         self.now = 0
 
+    @property
+    def metrics(self) -> frozenset[str]:
+        """The metrics that are kept."""
+        return frozenset(self._windows)
+
     def look_back(self, windows: Mapping[str, int]) -> None:
         """Keep other metrics from now on, or for another time; what is there of them stays."""
         self._windows = dict(windows)

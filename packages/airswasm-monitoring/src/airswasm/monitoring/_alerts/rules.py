@@ -56,9 +56,11 @@ class AlertRule:
             raise ValueError("for_seconds must be from 0 to a week")
         first = self.condition.comparisons[0]
         if self.clear is not None:
-            limits = {">": (self.clear, first.number), ">=": (self.clear, first.number),
-                      "<": (first.number, self.clear), "<=": (first.number, self.clear)}  # fmt: skip
-            low, high = limits.get(first.operator, (1.0, 0.0))
+            low, high = self.clear, first.number
+            if first.operator in ("<", "<="):
+                low, high = high, low
+            elif first.operator not in (">", ">="):
+                low, high = 1.0, 0.0
             if not low <= high:
                 raise ValueError(
                     f"clear = {self.clear:g} does not hold longer than `{first.operator} "

@@ -6,8 +6,9 @@ held for the rule's time. While an alert fires, the threshold to clear takes the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Literal
 
 from .evaluating import evaluate
@@ -46,7 +47,7 @@ def next_alerts(
     history: SampleHistory,
     before: Mapping[Labels, ActiveAlert],
     *,
-    is_complete: bool = True,
+    unseen: Collection[Labels] = (),
 ) -> dict[Labels, ActiveAlert]:
     """Return the alerts of a rule after one more evaluation.
 
@@ -54,22 +55,21 @@ def next_alerts(
         rule: The rule.
         history: The samples; its `now` is the time of the evaluation.
         before: The alerts after the evaluation before.
-        is_complete: Whether the samples reach back as far as the rule looks; where they do not,
-            an alert stays that cannot be seen to have ended.
+        unseen: Alerts of before that stay as they are unless the condition holds for them: the
+            samples do not reach back far enough to say that it does not.
     """
     held = dict(evaluate(rule.condition, history))
     firing = [labels for labels, alert in before.items() if alert.state == "firing"]
     if rule.clear is not None and firing:
         staying = evaluate(rule.condition_to_stay, history)
         held = {**{each: staying[each] for each in firing if each in staying}, **held}
-    kept = {} if is_complete else before
-    found = {**{labels: alert.value for labels, alert in kept.items()}, **held}
-    first = [labels for labels in found if labels in before]
-    new = [labels for labels in found if labels not in before]
-    return {
-        labels: _advanced(rule, history.now, labels, found[labels], before.get(labels))
-        for labels in (first + new)[:MOST_ALERTS]
+    kept = {each: before[each] for each in unseen if each in before and each not in held}
+    known = {each: value for each, value in held.items() if each in before}
+    found = {
+        labels: _advanced(rule, history.now, labels, value, before.get(labels))
+        for labels, value in {**known, **held}.items()
     }
+    return dict(islice({**kept, **found}.items(), MOST_ALERTS))
 
 
 def _advanced(
