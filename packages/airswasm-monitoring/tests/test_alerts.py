@@ -139,7 +139,7 @@ async def test_an_hour_outlives_a_restart(store: MemoryStore) -> None:
     await alerts.evaluate()
     clock.now += 3000
     await alerts.evaluate()
-    clock.now += 86_400  # nobody knows what was then
+    clock.now += 86_400  # a day without a host
     again = alerts_of(figures, clock, store=store)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(again.run)

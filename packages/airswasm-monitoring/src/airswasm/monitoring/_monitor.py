@@ -136,7 +136,7 @@ class Monitor:
             each.cancel()
 
     async def run(self) -> None:
-        """Measure how late the event loop is, and whether the clock was set; evaluate rules; export spans."""
+        """Watch the event loop and the clock, evaluate rules, and export spans until cancelled."""
         async with anyio.create_task_group() as group:
             group.start_soon(self.traces.run)
             if self.alerts is not None:
