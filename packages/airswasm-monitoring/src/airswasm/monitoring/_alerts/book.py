@@ -61,7 +61,7 @@ class Silence:
 
 @dataclass(slots=True)
 class AlertBook:
-    """What is known of alerts from one evaluation to the next.
+    """The alerts, silences and told receivers of one home, between two evaluations.
 
     Attributes:
         alerts: Those that are pending or firing, by rule.

@@ -1,4 +1,4 @@
-"""What each receiver has been told of alerts, and what it is to be told.
+"""Tell receivers of alerts: the difference to what each was told before.
 
 There is no queue. A receiver is told the difference between the alerts that fire and those of which
 it was told last, so that one that cannot be reached for a day costs nothing meanwhile, and is told

@@ -1,4 +1,4 @@
-"""What is told of rules and alerts: on the command line, by the control API, to programs."""
+"""Reports of rules and alerts: for the command line, the control API and programs."""
 
 from __future__ import annotations
 

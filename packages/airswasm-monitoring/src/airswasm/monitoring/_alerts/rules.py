@@ -1,4 +1,4 @@
-"""What an alert rule consists of."""
+"""The parts of an alert rule."""
 
 from __future__ import annotations
 
