@@ -20,7 +20,7 @@ from airswasm.messaging import (
     Schedule,
     SendingQuota,
 )
-from airswasm.monitoring import Monitor
+from airswasm.monitoring import Alerts, Monitor
 from airswasm.osl._files.filesystem import Filesystem
 from airswasm.osl._http.http import HttpClient
 from airswasm.osl._http.wasi import WasiHttp
@@ -40,6 +40,11 @@ SPECIAL: Mapping[str, object] = {
         {"who": "component:a/b", "effect": "deny", "permissions": ["storage.write"],
          "resources": ["**"]}
     ],
+    "alerts.internal_networks": ["10.0.0.0/8"],
+    "alerts.interval_seconds": 20.0,
+    "alerts.off": ["DiskFull"],
+    "alerts.rules": [{"name": "Mine", "when": "airswasm_components > 1"}],
+    "alerts.webhooks": [{"name": "pager", "url": "https://pager.example/in"}],
     "audit.files": 3,
     "audit.sinks": ["stdout"],
     "durable.components": ["shop/*"],
@@ -249,12 +254,31 @@ def of_monitoring(system: System, key: str) -> object:
     monitor: Any = next(each for each in system.observers.values() if isinstance(each, Monitor))
     match key:
         case "series":
-            return monitor.metrics._series.limit
+            return monitor.metrics._families._series.limit
         case "histograms":
-            return monitor.metrics._times.limit
+            return monitor.metrics._families._times.limit
         case "preset":
             return {30.0: "default", 300.0: "relaxed"}[monitor.thresholds.oldest_message]
     return getattr(monitor.thresholds, key)
+
+
+def of_alerts(system: System, key: str) -> object:
+    alerts: Any = system.services.get(Alerts)
+    match key:
+        case "rules":
+            return [{"name": each.name, "when": each.when} for each in alerts.list() if each.is_own]
+        case "off":
+            return [each.name for each in alerts.list() if not each.is_on]
+        case "webhooks":
+            found = [each.webhook for each in alerts._receivers._receivers]
+            return [{"name": each.name, "url": each.url} for each in found]
+        case "internal_networks":
+            return [str(each) for each in alerts._receivers._sender._internal]
+        case "ca_file":
+            return alerts._receivers._sender._ca_file.rpartition("/")[2]
+        case "evaluate":
+            return "on" if any(each.is_on for each in alerts.list()) else "off"
+    return getattr(alerts.settings, key)
 
 
 def of_tracing(system: System, key: str) -> object:
@@ -333,6 +357,7 @@ OBSERVERS: Mapping[str, Observe] = {
     "limits": of_limits,
     "logs": of_private("logs._files.limits"),
     "messaging": of_messaging,
+    "alerts": of_alerts,
     "monitoring": of_monitoring,
     "network": of_network,
     "process": of_files("processes"),

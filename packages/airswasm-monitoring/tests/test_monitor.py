@@ -25,6 +25,7 @@ from airswasm.actor import (
 )
 from airswasm.monitoring import (
     BLOCK,
+    AlertSettings,
     Monitor,
     MonitoringSettings,
     Snapshot,
@@ -254,7 +255,7 @@ async def test_the_block_is_found() -> None:
     assert found.block is BLOCK
     assert load_part(BLOCK.observe) is observe
     models = [load_part(section.model) for section in BLOCK.sections]
-    assert models == [MonitoringSettings, TracingSettings]
+    assert models == [MonitoringSettings, TracingSettings, AlertSettings]
 
 
 async def test_counters_go_on_over_restarts_and_updates(engine: Engine) -> None:

@@ -1,3 +1,8 @@
+from ._alerts.alerts import Alerts, StoredAlerts
+from ._alerts.book import Silence
+from ._alerts.reporting import AlertReport, RuleReport
+from ._alerts.rules import AlertRule
+from ._alerts.settings import AlertSettings, Webhook
 from ._application import monitoring_app
 from ._block import BLOCK
 from ._health import HealthReport, Thresholds, assess
@@ -16,6 +21,14 @@ from ._tracing.traces import Traces
 from .errors import CollectorFailed, ExporterMissing, MonitoringError, TraceNotKept
 
 __all__ = (
+    "AlertReport",
+    "AlertRule",
+    "AlertSettings",
+    "Alerts",
+    "RuleReport",
+    "Silence",
+    "StoredAlerts",
+    "Webhook",
     "MonitoringSettings",
     "BLOCK",
     "OTHER",

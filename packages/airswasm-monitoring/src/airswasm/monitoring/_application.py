@@ -6,11 +6,13 @@ the program that mounts it does (airswasm-cli: a Unix socket, 0600).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 
 from airswasm.runtime import Health
 from anyio import to_thread
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.openmetrics import exposition as openmetrics
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -32,11 +34,13 @@ def monitoring_app(monitor: Monitor) -> Starlette:
     traffic, and `/healthz` 200 while the host works, with its findings. Otherwise they answer 503.
     """
 
-    async def metrics(_request: Request) -> Response:
+    async def metrics(request: Request) -> Response:
         if not monitor.is_measuring:
             return Response(_METRICS_OFF, 404, media_type="text/plain")
-        page = await monitor.metrics.scrape()
-        return Response(page, media_type=CONTENT_TYPE_LATEST)
+        is_openmetrics = _wants_openmetrics(request.headers.get("accept", ""))
+        page = await monitor.metrics.scrape(is_openmetrics=is_openmetrics)
+        media_type = openmetrics.CONTENT_TYPE_LATEST if is_openmetrics else CONTENT_TYPE_LATEST
+        return Response(page, media_type=media_type, headers={"Vary": "Accept"})
 
     async def livez(_request: Request) -> Response:
         return JSONResponse({"schema": "airswasm.liveness/1", "status": "alive"})
@@ -62,6 +66,30 @@ def monitoring_app(monitor: Monitor) -> Starlette:
             Route("/snapshot", snapshot),
         ]
     )
+
+
+def _wants_openmetrics(accept: str) -> bool:
+    """Return whether a scraper prefers OpenMetrics to Prometheus' text format."""
+    openmetrics_weight, text_weight = 0.0, 0.0
+    for each in accept.split(","):
+        media_type, *parameters = (part.strip() for part in each.split(";"))
+        weight = _weight(parameters)
+        if media_type == "application/openmetrics-text":
+            openmetrics_weight = max(openmetrics_weight, weight)
+        elif media_type in ("text/plain", "text/*", "*/*"):
+            text_weight = max(text_weight, weight)
+    return openmetrics_weight > 0 and openmetrics_weight >= text_weight
+
+
+def _weight(parameters: Iterable[str]) -> float:
+    for each in parameters:
+        name, _, value = each.partition("=")
+        if name.strip() == "q":
+            try:
+                return min(1.0, max(0.0, float(value)))
+            except ValueError:
+                return 0.0
+    return 1.0
 
 
 def _snapshot_response(snapshot: Snapshot) -> Response:

@@ -1,4 +1,4 @@
-"""The declaration of this block: metrics, health and traces."""
+"""The declaration of this block: metrics, health, traces and alerts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ("BLOCK",)
 
 BLOCK = Block(
     name="monitoring",
-    summary="Metrics, health and traces.",
+    summary="Metrics, health, traces and alerts.",
     interfaces=("airswasm:component/tracing@0.1.0",),
     provide="airswasm.monitoring:provide",
     sections=(
@@ -23,6 +23,12 @@ BLOCK = Block(
             "tracing",
             "airswasm.monitoring:TracingSettings",
             "Which messages are traced, and where their spans go.",
+            reads="reload",
+        ),
+        Section(
+            "alerts",
+            "airswasm.monitoring:AlertSettings",
+            "Rules by which the host judges itself, and who is told.",
             reads="reload",
         ),
     ),

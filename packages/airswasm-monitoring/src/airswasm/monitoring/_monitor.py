@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import fields, replace
+from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
@@ -32,6 +33,8 @@ from airswasm.runtime import (
 from airswasm.security import AuditLog
 from airswasm.storage import StorageError, StorageQuotas, Store
 
+from ._alerts.alerts import Alerts
+from ._alerts.settings import AlertSettings
 from ._health import HealthReport, Thresholds, assess
 from ._history import ComponentHistory, History
 from ._metrics import Metrics
@@ -57,6 +60,7 @@ class Monitor:
     Attributes:
         history: The history of each component.
         metrics: The figures for Prometheus.
+        alerts: The rules and their alerts; None where none are evaluated.
         thresholds: Thresholds above which a figure becomes a finding.
         is_measuring: Whether messages are measured.
         traces: The traces of messages.
@@ -78,6 +82,7 @@ class Monitor:
         sources: HealthSources | None = None,
         messaging: MessagingCounters | None = None,
         delivery: DurableDelivery | None = None,
+        alerts: AlertSettings | None = None,
         wall_clock: Callable[[], float] = time,
         tracing: TracingSettings | None = None,
     ) -> None:
@@ -101,6 +106,16 @@ class Monitor:
             histogram_limit=histogram_limit,
             meters=meters,
         )
+        self.alerts: Alerts | None = None
+        if alerts is not None:
+            self.alerts = Alerts(
+                alerts,
+                self.metrics.samples,
+                home=store.path.parent if store is not None else Path(),
+                store=store,
+                audit=audit,
+                clock=wall_clock,
+            )
         self.is_measuring = is_measuring
         self.traces = Traces(system, tracing or TracingSettings(traces="off"))
         self._sources.add("traces", self.traces.findings)
@@ -121,9 +136,11 @@ class Monitor:
             each.cancel()
 
     async def run(self) -> None:
-        """Measure how late the event loop is, and whether the clock was set; export spans."""
+        """Watch the event loop and the clock, evaluate rules, and export spans until cancelled."""
         async with anyio.create_task_group() as group:
             group.start_soon(self.traces.run)
+            if self.alerts is not None:
+                group.start_soon(self.alerts.run)
             await self._watch_clocks()
 
     async def _watch_clocks(self) -> None:
@@ -201,6 +218,8 @@ class Monitor:
                 for tally in system.receipts.all()
                 if tally.usage.host
             },
+            alerts=self.alerts.counts() if self.alerts else None,
+            notifications=self.alerts.outcomes() if self.alerts else {},
             memory_bytes=self._memory.taken_bytes if self._memory else None,
             memory_most_bytes=self._memory.most_bytes if self._memory else None,
             descriptors=self._memory.held_descriptors if self._memory else None,
@@ -279,10 +298,18 @@ def observe(services: Services) -> Monitor:
         messaging=services.get(MessagingCounters) if services.has(MessagingCounters) else None,
         delivery=services.get(DurableDelivery) if services.has(DurableDelivery) else None,
         tracing=tracing,
+        alerts=services.get(AlertSettings) if services.has(AlertSettings) else AlertSettings(),
     )
+    alerts = monitor.alerts
+    if alerts is not None:
+        services.add(Alerts, alerts)
+        if services.has(HealthSources):
+            services.get(HealthSources).add("alerts", alerts.findings)
     if services.has(LiveSettings):
         services.get(LiveSettings).take(MonitoringSettings, monitor.hold_to)
         services.get(LiveSettings).take(TracingSettings, monitor.traces.hold_to)
+        if alerts is not None:
+            services.get(LiveSettings).take(AlertSettings, alerts.hold_to)
     return monitor
 
 
@@ -293,12 +320,15 @@ def _sample(
     mailbox = ref.mailbox
     actor = ref.actor
     return ComponentSample(
-        **{
-            **_remembered(known),
-            "name": name,
-            "state": _state(ref, known),
-            "incarnation": ref.incarnation,
-        },
+        name,
+        _state(ref, known),
+        known.since,
+        ref.incarnation,
+        known.restarts,
+        known.updates,
+        known.failures,
+        known.last_error,
+        known.last_failure_at,
         mailbox_size=mailbox.size,
         mailbox_capacity=mailbox.capacity,
         mailbox_bytes=mailbox.size_bytes,

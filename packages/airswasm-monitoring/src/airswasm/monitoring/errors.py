@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
 
-__all__ = ("CollectorFailed", "ExporterMissing", "MonitoringError", "TraceNotKept")
+__all__ = (
+    "AlertUnknown",
+    "AlertsOff",
+    "CollectorFailed",
+    "ConditionInvalid",
+    "DashboardUnwritable",
+    "ExporterMissing",
+    "MonitoringError",
+    "NotificationFailed",
+    "TraceNotKept",
+    "WebhookKeyUnreadable",
+)
 
 
 class MonitoringError(AirswasmError):
@@ -84,3 +95,109 @@ class TraceNotKept(MonitoringError):
         self.trace_id, self.is_tracing = trace_id, is_tracing
         more = "" if is_tracing else ": tracing.traces is off"
         super().__init__(f"no trace {trace_id} is kept{more}")
+
+
+class ConditionInvalid(MonitoringError, ValueError):
+    """The condition of an alert cannot be read."""
+
+    explanation = ErrorCode(
+        "E0856",
+        "condition not readable",
+        "The condition of an alert is not in the form that the host evaluates, a part of PromQL.",
+        "the error shows the place; docs/alerts.md has the form and examples",
+        ExitStatus.USAGE,
+    )
+
+    def __init__(self, text: str, position: int, reason: str) -> None:
+        self.text = text
+        self.position = position
+        self.reason = reason
+        start, end = max(0, position - 40), position + 40
+        before = f"{'…' if start else ''}{text[start:position]}"
+        after = f"{text[position:end]}{'…' if end < len(text) else ''}"
+        super().__init__(f"character {position + 1}, at {f'{before}⟨here⟩{after}'!r}: {reason}")
+
+
+class AlertUnknown(MonitoringError):
+    """There is no rule of a name."""
+
+    explanation = ErrorCode(
+        "E0857",
+        "no such alert",
+        "The host has no alert rule of that name.",
+        "`airswasm alerts list --all` shows the rules",
+        ExitStatus.NOT_FOUND,
+    )
+
+    def __init__(self, name: str, suggestion: str = "") -> None:
+        self.name = name
+        self.suggestion = suggestion
+        super().__init__(f"there is no alert rule {name[:64]!a}{suggestion}")
+
+
+class AlertsOff(MonitoringError):
+    """The host evaluates no alerts."""
+
+    explanation = ErrorCode(
+        "E0858",
+        "alerts are off",
+        "The host evaluates no alert rules.",
+        "`airswasm config set alerts.evaluate on`",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, wanted: str) -> None:
+        self.wanted = wanted
+        super().__init__(f"{wanted} needs alerts, and they are off")
+
+
+class NotificationFailed(MonitoringError):
+    """A webhook did not take a notification."""
+
+    explanation = ErrorCode(
+        "E0859",
+        "webhook failed",
+        "The receiver of alerts could not be reached, or did not accept them.",
+        "the host tries again, later each time; check the address, the certificate and the "
+        "receiver's log",
+    )
+
+    def __init__(self, receiver: str, reason: str, *, is_final: bool = False) -> None:
+        self.receiver = receiver
+        self.reason = reason
+        self.is_final = is_final
+        super().__init__(f"{receiver}: {reason}")
+
+
+class WebhookKeyUnreadable(MonitoringError):
+    """The key that signs notifications cannot be read."""
+
+    explanation = ErrorCode(
+        "E0860",
+        "webhook key not readable",
+        "The file with the secret or the key that signs notifications cannot be read, or holds "
+        "none.",
+        "`secret_file` holds `whsec_` and base64 of 24 to 64 bytes; `key_file` a PEM as "
+        "`airswasm keygen` writes it",
+    )
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path}: {reason}")
+
+
+class DashboardUnwritable(MonitoringError):
+    """A dashboard cannot be written."""
+
+    explanation = ErrorCode(
+        "E0861",
+        "dashboard not written",
+        "A file of the dashboards cannot be written.",
+        "name a folder that you may write to",
+    )
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path}: {reason}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from airswasm.wit import Block, Metric, Section
 
-__all__ = ("BLOCK", "UNWRITTEN")
+__all__ = ("BLOCK", "DENIALS", "UNWRITTEN")
 
+DENIALS = "component_denials_total"
 UNWRITTEN = "denials_unwritten_total"
 
 BLOCK = Block(
@@ -51,5 +52,8 @@ BLOCK = Block(
         ),
     ),
     errors=("airswasm.security.errors",),
-    metrics=(Metric(UNWRITTEN, "Denials without a line of their own in the audit log."),),
+    metrics=(
+        Metric(DENIALS, "Calls that were denied, by capability.", label="capability"),
+        Metric(UNWRITTEN, "Denials without a line of their own in the audit log."),
+    ),
 )

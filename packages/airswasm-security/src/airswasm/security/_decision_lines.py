@@ -24,7 +24,7 @@ from airswasm.runtime import Meters
 
 from ._auditing.lines import AuditEvent, AuditSink, Outcome
 from ._auditing.log import AuditLog
-from ._block import UNWRITTEN
+from ._block import DENIALS, UNWRITTEN
 from ._budget import LineBudget
 from ._decision import Decision
 from .errors import AuditUnavailable
@@ -49,7 +49,7 @@ class DecisionLines:
         audit: Where they are written; None keeps none.
         allowed: The allowed calls that are written.
         clock: Seconds, for the budgets.
-        meters: Counts the denials that have no line of their own.
+        meters: Counts the denials, and those that have no line of their own.
         burst: The lines that a component has at once.
         per_second: The lines that it earns.
         reads: The capabilities that only read. The lines of those and of denials may wait, for no
@@ -87,6 +87,13 @@ class DecisionLines:
 
     def write(self, decision: Decision) -> Decision:
         """Write a decision, or count it; return it, or a denial when it could not be written."""
+        written = self._write(decision)
+        if not written.is_allowed and self._meters is not None:
+            capability = written.capability.replace(":", ".")
+            self._meters.add(DENIALS, written.component, label=capability)
+        return written
+
+    def _write(self, decision: Decision) -> Decision:
         if self._audit is None or (decision.is_allowed and self._allowed == "none"):
             return decision
         if decision.is_allowed and self._allowed == "every":

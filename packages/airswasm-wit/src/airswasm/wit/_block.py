@@ -47,6 +47,7 @@ _PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _CAPABILITY = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*", re.ASCII)
 _NAME = re.compile(r"[a-z][a-z0-9-]*", re.ASCII)
 _METRIC = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
+_TAKEN_LABELS = ("component", "instance", "job", "le")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,17 +186,24 @@ class Metric:
         name: By Prometheus' conventions and without the prefix `airswasm_`: `alarms_set_total`.
         help: One line.
         kind: `counter` only grows, and its name ends in `_total`; `gauge` goes both ways.
+        label: A second label, beside `component`; empty for none. Its values are few, and the
+            block's own: a guest chooses none of them.
     """
 
     name: str
     help: str
     kind: Literal["counter", "gauge"] = "counter"
+    label: str = ""
 
     def __post_init__(self) -> None:
         _check(_METRIC, self.name, "a metric is named in small letters, digits and _")
         _check_line("help", self.help)
         if (self.kind == "counter") != self.name.endswith("_total"):
             raise ValueError(f"{self.name!r}: the names of counters, and no others, end in _total")
+        if self.label:
+            _check(_METRIC, self.label, "a label is named in small letters, digits and _")
+        if self.label in _TAKEN_LABELS:
+            raise ValueError(f"{self.label!r} is a label that every metric has: choose another")
 
 
 @dataclass(frozen=True, slots=True)

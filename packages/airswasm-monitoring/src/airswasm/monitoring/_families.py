@@ -1,0 +1,471 @@
+"""The metric families of one host, made of a snapshot.
+
+A component is one label value, and so is a host function; a guest chooses neither. `_series` bounds
+the number of components, and that of histograms further: each is sixteen series. Names and units
+follow Prometheus' conventions (`promtool check metrics`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import TypeAlias
+
+from airswasm.runtime import BOUNDS, Meters
+from airswasm.wit import Metric as Declared
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.core import Metric as Family
+
+from ._build import build_labels
+from ._series import OTHER, Growth, Series
+from ._snapshot import ComponentSample, HostCallSample, Snapshot, Times
+
+__all__ = ("Families", "Metered", "full_snapshot")
+
+Metered: TypeAlias = Mapping[str, Mapping[str, Mapping[str, float]]]
+"""The figures of other blocks: by family, component and the value of a second label."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Gauge:
+    name: str
+    help: str
+    read: Callable[[ComponentSample], float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Counter:
+    name: str
+    help: str
+    read: Callable[[ComponentSample], float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Times:
+    name: str
+    help: str
+    read: Callable[[ComponentSample], Times | None]
+
+
+_GAUGES = (
+    _Gauge("running", "1 while the component runs.", lambda c: c.state == "running"),
+    _Gauge("given_up", "1 once its supervisor gave up.", lambda c: c.state == "given_up"),
+    _Gauge("mailbox_messages", "Messages that wait in the mailbox.", attrgetter("mailbox_size")),
+    _Gauge(
+        "mailbox_bytes", "Bytes of payload that wait in the mailbox.", lambda c: c.mailbox_bytes
+    ),
+    _Gauge(
+        "oldest_message_age_seconds", "Age of what waits longest.", lambda c: c.oldest_message_age
+    ),
+    _Gauge("durable_messages", "Messages that wait on the disk.", attrgetter("durable_messages")),
+    _Gauge("durable_bytes", "Bytes of them.", attrgetter("durable_bytes")),
+    _Gauge(
+        "oldest_durable_age_seconds",
+        "Age of what waits longest on the disk.",
+        attrgetter("oldest_durable_age"),
+    ),
+    _Gauge("memory_bytes", "Linear memory of the guest.", attrgetter("memory_bytes")),
+    _Gauge("memory_peak_bytes", "The most that any incarnation had.", attrgetter("memory_peak")),
+    _Gauge("host_memory_bytes", "Kept by the host for it.", attrgetter("host_memory_bytes")),
+    _Gauge("storage_bytes", "Stored bytes, as its quota counts them.", attrgetter("storage_bytes")),
+    _Gauge("storage_quota_bytes", "The most of them.", attrgetter("storage_quota_bytes")),
+    _Gauge("storage_keys", "Stored keys.", attrgetter("storage_keys")),
+    _Gauge("storage_quota_keys", "The most of them.", attrgetter("storage_quota_keys")),
+)
+_COUNTERS = (
+    _Counter("fuel", "Fuel used; one unit is about one instruction.", attrgetter("fuel_used")),
+    _Counter("cpu_seconds", "Seconds at work, calls of the host included.", attrgetter("cpu")),
+    _Counter(
+        "received_bytes", "Payloads of messages that it handled.", attrgetter("received_bytes")
+    ),
+    _Counter("replied_bytes", "Answers of the component.", attrgetter("replied_bytes")),
+    _Counter("restarts", "Starts after a failure.", attrgetter("restarts")),
+    _Counter("updates", "Times that another version took over.", attrgetter("updates")),
+    _Counter("failures", "Incarnations that ended with an error.", attrgetter("failures")),
+)
+_TIMES = (
+    _Times("queue_seconds", "Messages' wait in the mailbox.", lambda c: c.queueing),
+    _Times("handling_seconds", "Handling of messages, waiting included.", lambda c: c.handling),
+)
+
+
+class Families:
+    """Makes the families of each moment, and remembers what the sums need of the one before.
+
+    Args:
+        meters: The figures of other blocks.
+        series_limit: Components with figures of their own; the others are added up.
+        histogram_limit: Components with histograms of their own.
+
+    Raises:
+        ValueError: A block's metric has the name of one of this block's.
+    """
+
+    def __init__(self, meters: Meters, *, series_limit: int, histogram_limit: int) -> None:
+        self._meters = meters
+        self._series = Series(series_limit)
+        self._times = Series(histogram_limit)
+        self._timed: dict[str, float] = {}  # the seconds that are added up already
+        self._host_calls = Growth()
+        self._called: dict[str, float] = {}  # likewise, of host functions
+        self._check_names()
+
+    def limit_series(self, series: int, histograms: int) -> None:
+        """Give so many components figures of their own, and histograms, from now on."""
+        self._series.limit, self._times.limit = series, histograms
+
+    def metered(self) -> Metered:
+        """Return the figures of other blocks at this moment."""
+        return {each.name: self._meters.labelled(each.name) for each in self._meters.metrics}
+
+    def of(self, snapshot: Snapshot, metered: Metered) -> Iterator[Family]:
+        """Iterate over the families of a moment, which is not before the one of the last call."""
+        names = [component.name for component in snapshot.components]
+        self._series.see([*names, *(name for values in metered.values() for name in values)])
+        self._times.see(names)
+        yield from _host_families(snapshot)
+        yield from self._component_families(snapshot.components, metered)
+        yield from self._function_families(snapshot)
+
+    def _check_names(self) -> None:
+        """Refuse a second family of one name, which no scraper reads."""
+        whole = replace(full_snapshot(), components=(), host_calls={})
+        taken: set[str] = set()
+        for family in (
+            *_host_families(whole),
+            *self._component_families((), {metric.name: {} for metric in self._meters.metrics}),
+            *self._function_families(whole),
+        ):
+            if family.name in taken:
+                raise ValueError(f"two blocks have the metric {family.name}: rename or remove one")
+            taken.add(family.name)
+
+    def _component_families(
+        self, components: tuple[ComponentSample, ...], metered: Metered
+    ) -> Iterator[Family]:
+        yield GaugeMetricFamily("airswasm_components", "Known.", value=len(components))
+        own, others = list[ComponentSample](), list[ComponentSample]()
+        for component in components:
+            (others if self._series.label(component.name) == OTHER else own).append(component)
+        for gauge in _GAUGES:
+            name = f"airswasm_component_{gauge.name}"
+            family = GaugeMetricFamily(name, gauge.help, labels=["component"])
+            for component in own:
+                family.add_metric([component.name], gauge.read(component))
+            if others:
+                family.add_metric([OTHER], sum(map(gauge.read, others)))
+            yield family
+        counters = {component.name: _counters(component) for component in components}
+        kinds = {metric.name: metric.kind for metric in self._meters.metrics}
+        for metric, by_name in metered.items():
+            if kinds[metric] == "counter":
+                for name, values in by_name.items():
+                    mine = counters.setdefault(name, {})
+                    mine.update({(metric, label): value for label, value in values.items()})
+        by_label = self._series.count(counters)
+        yield _outcomes(by_label)
+        for counter in _COUNTERS:
+            yield _counter(
+                f"airswasm_component_{counter.name}", counter.help, counter.name, by_label
+            )
+        timed = self._times.count(self._changed_times(components))
+        for times in _TIMES:
+            yield _histogram(f"airswasm_component_{times.name}", times.help, times.name, timed)
+        yield from self._metered_counters(by_label)
+        for declared in self._meters.metrics:
+            if declared.kind == "gauge":
+                yield self._metered_gauge(declared, metered[declared.name])
+
+    def _metered_counters(
+        self, by_label: Mapping[str, Mapping[Hashable, float]]
+    ) -> Iterator[Family]:
+        counters = [each for each in self._meters.metrics if each.kind == "counter"]
+        families = {
+            each.name: CounterMetricFamily(
+                f"airswasm_{each.name.removesuffix('_total')}", each.help, labels=_labels(each)
+            )
+            for each in counters
+        }
+        for label, values in by_label.items():
+            for key, value in values.items():
+                match key:
+                    case (str(name), str(second)) if name in families:
+                        families[name].add_metric([label, second] if second else [label], value)
+                    case _:
+                        pass
+        yield from families.values()
+
+    def _changed_times(
+        self, components: tuple[ComponentSample, ...]
+    ) -> dict[str, Mapping[Hashable, float]]:
+        """Return the times of those with histograms of their own, and of others what is new."""
+        before, self._timed = self._timed, {}
+        found: dict[str, Mapping[Hashable, float]] = {}
+        for component in components:
+            read = [(each.name, each.read(component)) for each in _TIMES]
+            seconds = sum(times.seconds for _, times in read if times is not None)
+            name = component.name
+            self._timed[name] = seconds
+            if self._times.label(name) != OTHER or before.get(name) != seconds:
+                flat: dict[Hashable, float] = {}
+                for family, times in read:
+                    if times is not None and any(times.counts):
+                        flat.update(_flat(family, times))
+                if flat:
+                    found[name] = flat
+        return found
+
+    def _metered_gauge(
+        self, declared: Declared, values: Mapping[str, Mapping[str, float]]
+    ) -> Family:
+        family = GaugeMetricFamily(
+            f"airswasm_{declared.name}", declared.help, labels=_labels(declared)
+        )
+        totals: dict[tuple[str, ...], float] = {}
+        for component, of_component in values.items():
+            label = self._series.label(component)
+            for second, value in of_component.items():
+                key = (label, *((second,) if declared.label else ()))
+                totals[key] = totals.get(key, 0.0) + value
+        for labels, total in totals.items():
+            family.add_metric(labels, total)
+        return family
+
+    def _function_families(self, snapshot: Snapshot) -> Iterator[Family]:
+        """Yield the calls of host functions, of all components together."""
+        self._host_calls.keep(snapshot.host_calls)
+        before, self._called = self._called, {}
+        for name, calls in snapshot.host_calls.items():
+            self._called[name] = seconds = sum(use.times.seconds for use in calls.values())
+            if before.get(name) == seconds:
+                continue
+            values: dict[Hashable, float] = {}
+            for function, use in calls.items():
+                values[function, "fuel"] = use.fuel
+                values.update(_flat(function, use.times))
+            self._host_calls.add(name, values)
+        total = self._host_calls.total
+        functions: list[str] = []
+        for key in total:
+            match key:
+                case (str(function), "fuel"):
+                    functions.append(function)
+                case _:
+                    pass
+        times = HistogramMetricFamily(
+            "airswasm_host_call_seconds", "Calls of host functions.", labels=["function"]
+        )
+        fuel = CounterMetricFamily(
+            "airswasm_host_call_fuel", "Fuel charged for them.", labels=["function"]
+        )
+        for function in functions:
+            times.add_metric([function], *_buckets(_gathered(function, total)))
+            fuel.add_metric([function], total[function, "fuel"])
+        yield times
+        yield fuel
+
+
+def _host_families(snapshot: Snapshot) -> Iterator[Family]:
+    build = GaugeMetricFamily("airswasm_build_info", "Versions.", labels=tuple(build_labels()))
+    build.add_metric(tuple(build_labels().values()), 1)
+    yield build
+    messages = CounterMetricFamily(
+        "airswasm_messages", "Messages of all actors.", labels=["outcome"]
+    )
+    for outcome, count in snapshot.messages.items():
+        messages.add_metric([outcome], count)
+    yield messages
+    yield from _message_families(snapshot)
+    dead = CounterMetricFamily(
+        "airswasm_dead_letters", "Messages that became dead letters.", labels=["reason"]
+    )
+    for reason, count in snapshot.dead_letters.items():
+        dead.add_metric([reason], count)
+    yield dead
+    yield GaugeMetricFamily(
+        "airswasm_storage_writable",
+        "0 while the store refuses to write.",
+        value=float(not snapshot.storage_failure),
+    )
+    if snapshot.audit_lines is not None:
+        yield GaugeMetricFamily(
+            "airswasm_audit_writable",
+            "0 while the audit log cannot be written.",
+            value=float(not snapshot.audit_failure),
+        )
+    if snapshot.disk_free_bytes is not None:
+        yield GaugeMetricFamily(
+            "airswasm_disk_free_bytes",
+            "Free bytes on the disk of the home.",
+            value=snapshot.disk_free_bytes,
+        )
+    yield from _alert_families(snapshot)
+    if snapshot.event_loop_lag is not None:
+        lag = HistogramMetricFamily(
+            "airswasm_event_loop_lag_seconds", "Delay of a timer, tried once a second."
+        )
+        lag.add_metric([], *_buckets(snapshot.event_loop_lag))
+        yield lag
+    yield from _optional("airswasm_audit_lines", "Lines written.", snapshot.audit_lines)
+    yield from _optional("airswasm_storage_syncs", "Disk waits.", snapshot.storage_syncs)
+    yield from _optional(
+        "airswasm_storage_expired", "Values that expired.", snapshot.storage_expired
+    )
+    for name, text, value in (
+        ("memory_bytes", "Taken by all components.", snapshot.memory_bytes),
+        ("memory_most_bytes", "What they may take.", snapshot.memory_most_bytes),
+        ("descriptors", "Files and sockets open for components.", snapshot.descriptors),
+        ("descriptors_most", "How many may be open.", snapshot.descriptors_most),
+    ):
+        if value is not None:
+            yield GaugeMetricFamily(f"airswasm_host_{name}", text, value=value)
+
+
+def _counters(component: ComponentSample) -> dict[Hashable, float]:
+    """Return all counters of a component."""
+    outcomes = component.outcomes or {"handled": component.handled}
+    found: dict[Hashable, float] = {
+        ("outcome", outcome): count for outcome, count in outcomes.items() if count
+    }
+    for counter in _COUNTERS:
+        found[counter.name] = counter.read(component)
+    return found
+
+
+def _flat(name: str, times: Times) -> dict[Hashable, float]:
+    """Return a distribution as counters: one for each bucket, and the sum."""
+    flat: dict[Hashable, float] = {(name, at): count for at, count in enumerate(times.counts)}
+    flat[name, "sum"] = times.seconds
+    return flat
+
+
+def _gathered(name: str, values: Mapping[Hashable, float]) -> Times:
+    """Return the distribution that `_flat` has made counters of."""
+    counts = tuple(int(values.get((name, at), 0)) for at in range(len(BOUNDS) + 1))
+    return Times(counts, values.get((name, "sum"), 0.0))
+
+
+def _outcomes(by_label: Mapping[str, Mapping[Hashable, float]]) -> Family:
+    family = CounterMetricFamily(
+        "airswasm_component_messages", "Messages by outcome.", labels=["component", "outcome"]
+    )
+    for label, values in by_label.items():
+        for key, value in values.items():
+            match key:
+                case ("outcome", str(outcome)):
+                    family.add_metric([label, outcome], value)
+                case _:
+                    pass
+    return family
+
+
+def _labels(declared: Declared) -> tuple[str, ...]:
+    return ("component", declared.label) if declared.label else ("component",)
+
+
+def _counter(
+    name: str, text: str, key: Hashable, by_label: Mapping[str, Mapping[Hashable, float]]
+) -> Family:
+    family = CounterMetricFamily(name, text, labels=["component"])
+    for label, values in by_label.items():
+        if key in values:
+            family.add_metric([label], values[key])
+    return family
+
+
+def _histogram(
+    name: str, text: str, key: str, by_label: Mapping[str, Mapping[Hashable, float]]
+) -> Family:
+    family = HistogramMetricFamily(name, text, labels=["component"])
+    for label, values in by_label.items():
+        if (key, "sum") in values:
+            family.add_metric([label], *_buckets(_gathered(key, values)))
+    return family
+
+
+def _buckets(times: Times) -> tuple[list[tuple[str, float]], float]:
+    """Return a distribution as prometheus-client takes it: how many are at or below each bound."""
+    bounds, so_far, buckets = (*map(repr, BOUNDS), "+Inf"), 0, list[tuple[str, float]]()
+    for bound, count in zip(bounds, times.counts, strict=True):
+        so_far += count
+        buckets.append((bound, so_far))
+    return buckets, times.seconds
+
+
+def _alert_families(snapshot: Snapshot) -> Iterator[Family]:
+    if snapshot.alerts is None:
+        return
+    alerts = GaugeMetricFamily(
+        "airswasm_alerts", "Alerts of the host's own rules.", labels=["rule", "state"]
+    )
+    for rule, states in snapshot.alerts.items():
+        for state, count in states.items():
+            alerts.add_metric([rule, state], count)
+    yield alerts
+    notifications = CounterMetricFamily(
+        "airswasm_alert_notifications", "Notifications to receivers.", labels=["outcome"]
+    )
+    for outcome, count in snapshot.notifications.items():
+        notifications.add_metric([outcome], count)
+    yield notifications
+
+
+def _message_families(snapshot: Snapshot) -> Iterator[Family]:
+    refusals = CounterMetricFamily(
+        "airswasm_message_refusals", "Messages that components could not send.", labels=["reason"]
+    )
+    for reason, count in snapshot.refusals.items():
+        refusals.add_metric([reason], count)
+    yield refusals
+    events = CounterMetricFamily(
+        "airswasm_message_events", "What else happened to messages.", labels=["event"]
+    )
+    for event, count in snapshot.message_events.items():
+        events.add_metric([event], count)
+    yield events
+    for name, text, value in (
+        ("retained_values", "Topics with a retained value.", snapshot.retained_values),
+        ("retained_bytes", "Bytes of retained values.", snapshot.retained_bytes),
+        ("timers_waiting", "Messages that are set to be sent later.", snapshot.timers_waiting),
+    ):
+        if value is not None:
+            yield GaugeMetricFamily(f"airswasm_{name}", text, value=value)
+
+
+def _optional(name: str, text: str, value: int | None) -> Iterator[Family]:
+    if value is not None:
+        yield CounterMetricFamily(name, text, value=value)
+
+
+def full_snapshot() -> Snapshot:
+    """Return a snapshot in which each family has a sample, to tell which families there are."""
+    component = ComponentSample(
+        "a/b", "running", 0.0, outcomes={"handled": 1}, queueing=_ONE, handling=_ONE
+    )
+    return Snapshot(
+        0.0,
+        (component,),
+        messages={"sent": 1},
+        refusals={"denied": 1},
+        message_events={"expired": 1},
+        dead_letters={"crashed": 1},
+        audit_lines=0,
+        storage_syncs=0,
+        storage_expired=0,
+        retained_values=0,
+        retained_bytes=0,
+        timers_waiting=0,
+        disk_free_bytes=0,
+        event_loop_lag=_ONE,
+        host_calls={"a/b": {"a:b/c#d": HostCallSample(_ONE, 0)}},
+        alerts={"A": {"firing": 0}},
+        notifications={"sent": 0},
+        memory_bytes=0,
+        memory_most_bytes=0,
+        descriptors=0,
+        descriptors_most=0,
+    )
+
+
+_ONE = Times((1,) + (0,) * len(BOUNDS), 0.0)
