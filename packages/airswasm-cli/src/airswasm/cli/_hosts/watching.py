@@ -1,4 +1,4 @@
-"""What the page reads: live frames of a `System` of this process, and links to it."""
+"""Live frames of a `System` of this process, and links to its page."""
 
 from __future__ import annotations
 

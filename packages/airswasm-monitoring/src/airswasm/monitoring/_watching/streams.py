@@ -1,4 +1,4 @@
-"""What happens, for one reader: bounded, and the oldest gives way to the newest."""
+"""Events and receipts for one reader: bounded, and the oldest gives way to the newest."""
 
 from __future__ import annotations
 

@@ -50,6 +50,7 @@ class Watching:
         history: The histories of its components.
         health: Returns the report of health.
         memory: The host's budget, if it has one.
+        clock: The monotonic clock, by which looks and reports are kept for a while.
     """
 
     def __init__(
@@ -58,8 +59,10 @@ class Watching:
         history: History,
         health: Callable[[], Awaitable[HealthReport]],
         memory: HostMemory | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._system, self._health, self._memory = system, health, memory
+        self._clock = clock
         self._history = history
         self._wall: float | None = None
         self._table: ComponentTable | None = None
@@ -157,11 +160,11 @@ class Watching:
 
     async def _components(self) -> Mapping[str, Row]:
         async with self._lock:
-            if time.monotonic() - self._looked_at >= _FRESH_SECONDS:
+            if self._clock() - self._looked_at >= _FRESH_SECONDS:
                 if self._table is None:
                     self._table = ComponentTable(self._system, self._history, self._offset())
                 self._rows = await self._table.look()
-                self._looked_at = time.monotonic()
+                self._looked_at = self._clock()
             return self._rows
 
     async def _supervisors(self) -> Mapping[str, Row]:
@@ -171,8 +174,8 @@ class Watching:
         return self._traffic.rows()
 
     async def _figures(self) -> dict[str, object]:
-        if time.monotonic() - self._reported_at >= _HEALTH_SECONDS:
-            self._reported_at = time.monotonic()
+        if self._clock() - self._reported_at >= _HEALTH_SECONDS:
+            self._reported_at = self._clock()
             self._report = await self._health()
         dispatcher, memory, report = self._system.dispatcher, self._memory, self._report
         letters = self._system.dead_letters.by_reason

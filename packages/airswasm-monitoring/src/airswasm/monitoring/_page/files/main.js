@@ -100,6 +100,7 @@ function tool(name, label, act) {
 }
 
 function show() {
+  if (location.hash.startsWith("#link=")) return location.reload(); // another session, in this tab
   const [path = "", ...rest] = location.hash.replace(/^#\/?/, "").split("/").map(decoded);
   view?.close?.();
   const known = views();
