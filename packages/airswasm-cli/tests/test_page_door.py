@@ -18,7 +18,7 @@ from airswasm.cli._hosts.remote_host import host_behind
 from airswasm.cli._hosts.serving import Listening, serve
 from airswasm.cli.errors import PageNotServed, RemoteFailure, SessionRefused
 from airswasm.lifecycle import System
-from airswasm.security import read_audit
+from airswasm.security import AuditQuery
 
 pytestmark = pytest.mark.anyio
 
@@ -207,11 +207,9 @@ async def test_a_token_and_a_link_open_the_page(stage: Stage) -> None:
     other = stage.browser()
     assert (await other.sign_in(link=link.partition("#link=")[2])).status == 200
     assert (await stage.browser().sign_in(link=link.partition("#link=")[2])).status == 401
-    lines = [
-        each
-        for each in read_audit(stage.system.home.audit_folder / "audit.jsonl")
-        if each.kind == "control" and each.resource == "page"
-    ]
+    lines = await anyio.to_thread.run_sync(
+        lambda: list(stage.system.audit.query(AuditQuery("control"), last=10))
+    )
     assert [each.reason for each in lines] == [
         "by the token control.token, of the scope all",
         "by the token page-link, of the scope all",

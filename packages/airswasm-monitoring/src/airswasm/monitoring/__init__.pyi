@@ -14,9 +14,9 @@ from ._tracing.recent import RecentTraces, TraceRecord
 from ._tracing.settings import TracingSettings
 from ._tracing.span import Span, SpanEvent
 from ._tracing.traces import Traces
-from .errors import CollectorFailed, ExporterMissing, MonitoringError, TraceNotKept
 from ._watching.frames import PARTS, Frame, Part
 from ._watching.watching import Watching
+from .errors import CollectorFailed, ExporterMissing, MonitoringError, TraceNotKept
 
 __all__ = (
     "MonitoringSettings",
