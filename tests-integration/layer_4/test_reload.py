@@ -259,6 +259,8 @@ def of_monitoring(system: System, key: str) -> object:
             return monitor.metrics._families._times.limit
         case "preset":
             return {30.0: "default", 300.0: "relaxed"}[monitor.thresholds.oldest_message]
+        case "page":
+            return "on" if monitor.has_page else "off"
     return getattr(monitor.thresholds, key)
 
 

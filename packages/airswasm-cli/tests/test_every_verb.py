@@ -81,6 +81,7 @@ grants remove local/hello storage.write --denial
 grants add local/hello storage.read archive/**
 grants narrow local/hello storage.read archive/2026/**
 top --interval 0.1
+! page
 why local/hello storage.write count
 capabilities learn local/hello --for 0.2
 sign newer

@@ -18,7 +18,7 @@ from airswasm.cli._control.gate import Need, TokenGate
 from airswasm.cli._control.openapi import openapi_document
 from airswasm.cli._control.operation import SCOPES, Component, Nothing, Operation, Parameter, Scope
 from airswasm.cli._control.server import control_app
-from airswasm.cli._control.tokens import TokenFile
+from airswasm.cli._control.tokens import Token, TokenFile
 from airswasm.cli._hosts.host import LocalHost
 from airswasm.cli._hosts.serving import serve
 from airswasm.cli.errors import (
@@ -100,7 +100,7 @@ def gate_of(folder: Path, host: Performed, audit: Lines) -> TokenGate:
     needs = [
         (route, Need(each.scope, each)) for route, each in zip(app.routes, OPERATIONS, strict=False)
     ]
-    return TokenGate(app, needs, "operator", TokenFile(folder), audit)
+    return TokenGate(app, needs, Token.of_run("operator"), TokenFile(folder), audit)
 
 
 def path_of(operation: Operation, component: str = "local/hello") -> str:

@@ -50,6 +50,7 @@ _VERBS = (
     _verb("info", _TALK, "Show everything about one component."),
     _verb("status", _TALK, "Show the status of the host and its components."),
     _verb("top", _TALK, "Show what components do now, the busiest first."),
+    _verb("page", _TALK, "Print a link that opens the running host's page once."),
     _verb("profile", _TALK, "Show where a component's time and fuel go."),
     _verb("routes", _TALK, "Show which version each name leads to, and since when."),
     _verb("history", _TALK, "Show what happened to a component, newest last."),

@@ -510,6 +510,80 @@ class ScopeMissing(CliError):
         self.name, self.scope, self.needed, self.component = name, scope, needed, component
 
 
+class TooManyWatchers(CliError):
+    """A host has as many readers of its live tables as it takes."""
+
+    explanation = ErrorCode(
+        "E0926",
+        "too many watch the host",
+        "Each page, and each program that watches, reads a stream of the host's. Their number is "
+        "bounded.",
+        "close a page; one that is hidden reads nothing",
+    )
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"{most} readers watch the host, which are all that it takes",
+            hint="close a page, or end a program that watches",
+        )
+        self.most = most
+
+
+class WatchMalformed(CliError):
+    """A part of a host was to be watched that there is not."""
+
+    explanation = ErrorCode(
+        "E0869",
+        "there is no such part to watch",
+        "A reader names the parts of the host that it watches; `receipts` are those of one "
+        "component.",
+        "see `watch` in docs/control-api.md",
+        ExitStatus.USAGE,
+    )
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem, hint="see `watch` in docs/control-api.md")
+        self.problem = problem
+
+
+class PageNotServed(CliError):
+    """A link to the page was asked of a host that serves none over TCP."""
+
+    explanation = ErrorCode(
+        "E0927",
+        "the host serves no page",
+        "Browsers open the page over TCP. A host listens on TCP when it is started with "
+        "`--listen`, and serves the page unless `[monitoring] page` is `off`.",
+        "airswasm run --listen 7700",
+    )
+
+    def __init__(self, *, is_off: bool) -> None:
+        if is_off:
+            text, hint = "the page is off", "airswasm config set monitoring.page on, and reload"
+        else:
+            text, hint = "the host does not listen on TCP", "airswasm run --listen 7700"
+        super().__init__(text, hint=hint)
+        self.is_off = is_off
+
+
+class SessionRefused(CliError):
+    """A browser gets no session of the page."""
+
+    explanation = ErrorCode(
+        "E0928",
+        "no session of the page",
+        "A session of the page begins with a token, or with a link that was not used yet. It ends "
+        "after an hour without a request, after twelve hours, with the host, and when its token is "
+        "revoked.",
+        "`airswasm page` prints a new link",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem, hint="`airswasm page` prints a new link")
+        self.problem = problem
+
+
 class RemoteFailure(CliError):
     """The running host refused; the error has the host's code.
 

@@ -9,6 +9,7 @@ from ._health import HealthReport, Thresholds, assess
 from ._history import ComponentHistory, History
 from ._metrics import Metrics
 from ._monitor import Monitor, observe
+from ._page.serving import PAGE_HEADERS, page_routes
 from ._series import OTHER
 from ._settings import MonitoringSettings
 from ._snapshot import ComponentSample, HostCallSample, Snapshot, Times
@@ -18,6 +19,8 @@ from ._tracing.recent import RecentTraces, TraceRecord
 from ._tracing.settings import TracingSettings
 from ._tracing.span import Span, SpanEvent
 from ._tracing.traces import Traces
+from ._watching.frames import PARTS, Frame, Part
+from ._watching.watching import Watching
 from .errors import CollectorFailed, ExporterMissing, MonitoringError, TraceNotKept
 
 __all__ = (
@@ -38,6 +41,9 @@ __all__ = (
     "ExportCounts",
     "ExporterMissing",
     "GuestTracing",
+    "PAGE_HEADERS",
+    "PARTS",
+    "Frame",
     "HealthReport",
     "HostCallSample",
     "History",
@@ -45,6 +51,7 @@ __all__ = (
     "Monitor",
     "MonitoringError",
     "RecentTraces",
+    "Part",
     "Snapshot",
     "Span",
     "SpanEvent",
@@ -58,4 +65,6 @@ __all__ = (
     "monitoring_app",
     "observe",
     "provide",
+    "Watching",
+    "page_routes",
 )

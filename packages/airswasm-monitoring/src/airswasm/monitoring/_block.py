@@ -1,4 +1,4 @@
-"""The declaration of this block: metrics, health, traces and alerts."""
+"""The declaration of this block: metrics, health, traces, alerts and the page."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ __all__ = ("BLOCK",)
 
 BLOCK = Block(
     name="monitoring",
-    summary="Metrics, health, traces and alerts.",
+    summary="Metrics, health, traces, alerts and the page.",
     interfaces=("airswasm:component/tracing@0.1.0",),
     provide="airswasm.monitoring:provide",
     sections=(
         Section(
             "monitoring",
             "airswasm.monitoring:MonitoringSettings",
-            "Thresholds of the health report, and the number of metric series.",
+            "Thresholds of the health report, the number of metric series, and the page.",
             reads="reload",
             at_start={"metrics": "messages are measured from a host's start on, or not at all"},
         ),

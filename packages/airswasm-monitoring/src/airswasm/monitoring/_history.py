@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from airswasm.actor import EventKind, LifecycleEvent
+from airswasm.actor import ActorRef, EventKind, LifecycleEvent, Phase
 
-__all__ = ("ComponentHistory", "History")
+__all__ = ("ComponentHistory", "History", "in_one_line", "state_of")
 
 _STATES = {
     EventKind.STARTED: "starting",
@@ -71,7 +71,7 @@ class ComponentHistory:
             event.incarnation or self.incarnation,
             self.restarts + (is_restart and not self.is_replaced),
             self.failures + is_failure,
-            _in_one_line(event) or self.last_error,
+            in_one_line(event) or self.last_error,
             event.time if is_failure else self.last_failure_at,
             self.updates + (event.kind is EventKind.UPDATED),
             is_replacing or (self.is_replaced and not is_restart),
@@ -123,7 +123,21 @@ class History:
         return tuple(self._by_name.values())
 
 
-def _in_one_line(event: LifecycleEvent) -> str:
+def state_of(ref: ActorRef, known: ComponentHistory) -> str:
+    """Return the phase, which is always current; only the history knows of giving up.
+
+    An actor that only stands for another says the state of that one.
+    """
+    stands_for: object = getattr(ref.actor, "monitored_state", "")
+    if stands_for:
+        return str(stands_for)
+    if known.state == "given_up" and ref.phase is not Phase.RUNNING:
+        return known.state
+    return ref.phase.value
+
+
+def in_one_line(event: LifecycleEvent) -> str:
+    """Return the cause of an event in one line; empty without one."""
     if event.cause is None:
         return ""
     first, *_ = str(event.cause).splitlines() or [""]

@@ -20,7 +20,7 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
-from airswasm.actor import ActorRef, ActorSystem, Phase, Tally
+from airswasm.actor import ActorRef, ActorSystem, Tally
 from airswasm.messaging import DurableDelivery, MessagingCounters
 from airswasm.runtime import (
     HealthSources,
@@ -36,12 +36,13 @@ from airswasm.storage import StorageError, StorageQuotas, Store
 from ._alerts.alerts import Alerts
 from ._alerts.settings import AlertSettings
 from ._health import HealthReport, Thresholds, assess
-from ._history import ComponentHistory, History
+from ._history import ComponentHistory, History, state_of
 from ._metrics import Metrics
 from ._settings import MonitoringSettings
 from ._snapshot import ComponentSample, HostCallSample, Snapshot, Times
 from ._tracing.settings import TracingSettings
 from ._tracing.traces import Traces
+from ._watching.watching import Watching
 
 __all__ = ("Monitor", "observe")
 
@@ -64,6 +65,8 @@ class Monitor:
         thresholds: Thresholds above which a figure becomes a finding.
         is_measuring: Whether messages are measured.
         traces: The traces of messages.
+        watching: Live tables, for readers that stay.
+        has_page: Whether the host serves its page.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Monitor:
         histogram_limit: int = 100,
         meters: Meters | None = None,
         is_measuring: bool = True,
+        has_page: bool = True,
         memory: HostMemory | None = None,
         sources: HealthSources | None = None,
         messaging: MessagingCounters | None = None,
@@ -119,14 +123,17 @@ class Monitor:
         self.is_measuring = is_measuring
         self.traces = Traces(system, tracing or TracingSettings(traces="off"))
         self._sources.add("traces", self.traces.findings)
+        self.watching = Watching(system, self.history, self.look_at_health, memory)
+        self.has_page = has_page
         self._lag = Histogram()
         self._listening = [system.events.listen(self.history.note)]
         if is_measuring:
             self._listening.append(system.receipts.measure())
 
     def hold_to(self, settings: MonitoringSettings) -> None:
-        """Judge by other thresholds, and bound the series anew, from now on."""
+        """Take changed settings over, but for what holds from a host's start on."""
         self.thresholds = settings.thresholds
+        self.has_page = settings.page == "on"
         self.metrics.limit_series(settings.series, settings.histograms)
 
     def close(self) -> None:
@@ -289,6 +296,7 @@ def observe(services: Services) -> Monitor:
         series_limit=settings.series,
         histogram_limit=settings.histograms,
         is_measuring=settings.metrics == "on",
+        has_page=settings.page == "on",
         meters=services.get(Meters) if services.has(Meters) else None,
         store=services.get(Store) if services.has(Store) else None,
         quotas=services.get(StorageQuotas) if services.has(StorageQuotas) else None,  # type: ignore[type-abstract]
@@ -321,7 +329,7 @@ def _sample(
     actor = ref.actor
     return ComponentSample(
         name,
-        _state(ref, known),
+        state_of(ref, known),
         known.since,
         ref.incarnation,
         known.restarts,
@@ -379,19 +387,6 @@ def _host_calls(tally: Tally) -> Mapping[str, HostCallSample]:
 
 def _times(histogram: Histogram) -> Times:
     return Times(histogram.counts, histogram.seconds)
-
-
-def _state(ref: ActorRef, known: ComponentHistory) -> str:
-    """Return the phase, which is always current; only the history knows of giving up.
-
-    An actor that only stands for another says the state of that one.
-    """
-    stands_for: object = getattr(ref.actor, "monitored_state", "")
-    if stands_for:
-        return str(stands_for)
-    if known.state == "given_up" and ref.phase is not Phase.RUNNING:
-        return known.state
-    return ref.phase.value
 
 
 def _events(counters: MessagingCounters) -> dict[str, int]:

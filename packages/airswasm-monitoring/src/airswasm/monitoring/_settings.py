@@ -46,6 +46,7 @@ class MonitoringSettings:
         series: Components with figures of their own in /metrics; the others are added up.
         histograms: Components with histograms of their own, each of which is sixteen series.
         metrics: `off` measures no messages and serves no /metrics.
+        page: `off` serves no page, and ends the sessions of those that are open.
     """
 
     preset: Literal["relaxed", "default", "strict"] = "default"
@@ -58,6 +59,7 @@ class MonitoringSettings:
     series: int = 1_000
     histograms: int = 100
     metrics: Literal["on", "off"] = "on"
+    page: Literal["on", "off"] = "on"
 
     def __post_init__(self) -> None:
         for name in ("mailbox_fill", "quota_fill"):

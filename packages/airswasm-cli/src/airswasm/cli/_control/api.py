@@ -32,6 +32,7 @@ from .operation import (
     Text,
     read_table,
 )
+from .page_api import PAGE_OPERATIONS
 from .recording_api import RECORDING_OPERATIONS
 from .storage_api import STORAGE_OPERATIONS
 from .swap_api import SWAP_OPERATIONS
@@ -247,6 +248,7 @@ OPERATIONS = Table(
         *ACCESS_OPERATIONS,
         *AUDIT_OPERATIONS,
         *LETTER_OPERATIONS,
+        *PAGE_OPERATIONS,
         *TIMER_OPERATIONS,
         *TRACE_OPERATIONS,
         *RECORDING_OPERATIONS,

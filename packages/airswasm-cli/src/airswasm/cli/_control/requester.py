@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     from airswasm.lifecycle import ChangeOrigin
     from starlette.requests import Request
 
-__all__ = ("TOKEN", "client_name", "origin_of")
+__all__ = ("TOKEN", "WAY", "client_name", "origin_of")
 
 TOKEN = "airswasm.token"  # noqa: S105 - a key of the ASGI scope
 """Names the token of a request over TCP, in the ASGI scope; only `gate` sets it."""
+WAY = "airswasm.way"
+"""Says in the ASGI scope `tcp` of a request over TCP, `page` of one with a session; likewise."""
 _UID = "uid:"
 _TERMINAL, _COMMAND = "airswasm (terminal)", "airswasm (command)"
 
@@ -28,7 +30,7 @@ def origin_of(request: Request) -> ChangeOrigin:
 
     token = request.scope.get(TOKEN)
     if token is not None:
-        return ChangeOrigin(f"token {token}", "tcp")
+        return ChangeOrigin(f"token {token}", request.scope.get(WAY, "tcp"))
     host = request.client.host if request.client is not None else ""
     user = user_text(int(host.removeprefix(_UID)) if host.startswith(_UID) else None)
     ways = {_TERMINAL: "terminal", _COMMAND: "command"}

@@ -25,6 +25,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from .._session.problem import Problem, problem_of, to_document
+from ..errors import CliError
 from .api import OPERATIONS
 from .document import Document
 from .operation import (
@@ -44,11 +45,11 @@ from .operation import (
 )
 from .requester import origin_of
 
-__all__ = ("Performer", "control_app", "refusal")
+__all__ = ("Performer", "control_app", "refusal", "refused")
 
 _BYTES = "application/octet-stream"
 _NDJSON = "application/x-ndjson"
-_STATUS_OF_CODE = {"E0001": 500, "E0030": 409}
+_STATUS_OF_CODE = {"E0001": 500, "E0030": 409, "E0926": 429}
 _STATUS_OF_EXIT_CODE = {2: 400, 3: 422, 4: 403, 5: 404, 6: 503}
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -63,7 +64,11 @@ class Performer(Protocol):
 
 
 def control_app(
-    host: Performer, *, operations: Table = OPERATIONS, monitoring: Starlette | None = None
+    host: Performer,
+    *,
+    operations: Table = OPERATIONS,
+    monitoring: Starlette | None = None,
+    page: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """Return the application over one host.
 
@@ -71,12 +76,14 @@ def control_app(
         host: The host to control.
         operations: The operations to serve.
         monitoring: The monitoring application, whose routes this one serves too.
+        page: The routes of the page.
     """
     routes: list[BaseRoute] = [
         Route(each.route, _endpoint(host, each), methods=[each.method]) for each in operations
     ]
     if monitoring is not None:
         routes += monitoring.routes
+    routes += page
     return Starlette(routes=routes, exception_handlers={HTTPException: _refuse_http})
 
 
@@ -258,3 +265,8 @@ def refusal(status: int, code: str, message: str, hint: str) -> JSONResponse:
         "code": code, "message": message, "hint": hint, "exit_code": 1, "details": [],
     }  # fmt: skip
     return JSONResponse({"schema": "airswasm.error/1", "error": body}, status)
+
+
+def refused(status: int, error: CliError) -> JSONResponse:
+    """Return an error of the command's own as such an answer."""
+    return refusal(status, error.explanation.code, error.message, error.hint)

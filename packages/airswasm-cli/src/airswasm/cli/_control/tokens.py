@@ -28,6 +28,8 @@ __all__ = ("NewToken", "Token", "TokenAbout", "TokenFile", "admits", "hash_of")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _FILE = "control-tokens.json"
 _FORMAT = 1
+_OF_RUN = "control.token"
+"""The name of the token of a run."""
 _WIDER: Mapping[Scope, frozenset[Scope]] = {
     "monitoring": frozenset(("monitoring", "read", "all")),
     "read": frozenset(("read", "all")),
@@ -80,6 +82,15 @@ class Token:
     components: tuple[str, ...]
     created_at: float
     sha256: str
+
+    @classmethod
+    def of_run(cls, secret: str) -> Token:
+        """Return the token of a run, of the scope `all`."""
+        return cls(_OF_RUN, "all", (), 0.0, hash_of(secret))
+
+    def is_of(self, secret: str) -> bool:
+        """Return whether it is the token of a secret."""
+        return secrets.compare_digest(self.sha256, hash_of(secret))
 
     def about(self) -> TokenAbout:
         """Return it without the hash."""
@@ -134,10 +145,7 @@ class TokenFile:
 
     def find(self, secret: str) -> Token | None:
         """Return the token of a secret."""
-        wanted = hash_of(secret)
-        return next(
-            (each for each in self.tokens() if secrets.compare_digest(each.sha256, wanted)), None
-        )
+        return next((each for each in self.tokens() if each.is_of(secret)), None)
 
     def create(self, name: str, scope: Scope, components: Sequence[str] = ()) -> NewToken:
         """Make a token, and return it with its secret.

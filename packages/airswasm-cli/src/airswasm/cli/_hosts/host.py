@@ -34,6 +34,7 @@ from .swaps import LocalSwaps, SwapHost
 from .timers import LocalTimers, TimerHost
 from .traces import LocalTraces, TraceHost
 from .versions import LocalVersions, VersionHost
+from .watching import LocalWatch, WatchHost
 
 if TYPE_CHECKING:
     from airswasm.lifecycle import (
@@ -61,6 +62,7 @@ class Host(
     RecordingHost,
     SwapHost,
     VersionHost,
+    WatchHost,
     Protocol,
 ):
     """A home's components, running or not."""
@@ -279,6 +281,7 @@ class LocalHost(
     LocalRecordings,
     LocalSwaps,
     LocalVersions,
+    LocalWatch,
 ):
     """A `System` of this process, spoken to in documents.
 
@@ -299,6 +302,7 @@ class LocalHost(
         LocalRecordings.__init__(self, system)
         LocalSwaps.__init__(self, system)
         LocalVersions.__init__(self, system)
+        LocalWatch.__init__(self, system)
         self._operations = operations
         self._started_at = time.time()
         self._tokens = TokenFile(system.home.folder)

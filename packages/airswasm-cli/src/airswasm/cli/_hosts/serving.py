@@ -22,7 +22,6 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import anyio
 import anyio.abc
@@ -30,22 +29,22 @@ import uvicorn
 from airswasm.lifecycle import System
 from airswasm.security import AuditSink
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from .._control.api import all_operations
 from .._control.connections import LocalConnection, NetworkConnection
 from .._control.endpoint import endpoint_of, listen
-from .._control.gate import Need, TokenGate
+from .._control.gate import Need, SocketGate, TokenGate
 from .._control.operation import Table
+from .._control.page_door import PageDoor
+from .._control.page_sessions import PageSessions
 from .._control.server import control_app
-from .._control.tokens import TokenFile
+from .._control.tokens import Token, TokenFile
 from .._session.process import EXIT_INTERRUPTED
 from ..errors import SocketInUse
 from .host import LocalHost
-
-if TYPE_CHECKING:
-    from airswasm.monitoring import Monitor
+from .watching import monitor_of
 
 __all__ = ("Listening", "StopSignals", "serve", "why_not_ready")
 
@@ -68,11 +67,13 @@ class Listening:
         socket: The control socket.
         address: `http://127.0.0.1:PORT`, if TCP was requested.
         token_file: The file with the token for TCP.
+        link: The link that opens the page once, if TCP was requested and the page is on.
     """
 
     socket: Path
     address: str | None = None
     token_file: Path | None = None
+    link: str | None = None
 
 
 class _Server(uvicorn.Server):
@@ -101,10 +102,13 @@ async def serve(
     home = system.home.folder
     operations = operations or all_operations(system.blocks)
     host = LocalHost(system, operations)
-    app = control_app(host, operations=operations, monitoring=_monitoring(system))
+    audit = system.services.get(AuditSink)  # type: ignore[type-abstract]  # a key
+    host.door = door = PageDoor(operations, audit)
+    monitoring, page = _monitoring(system), [*door.routes(), *_page(system)]
+    app = control_app(host, operations=operations, monitoring=monitoring, page=page)
     endpoint = endpoint_of(home)
     unix = listen(endpoint)
-    servers = [(_Server(_config(app, LocalConnection)), unix)]
+    servers = [(_Server(_config(SocketGate(app), LocalConnection)), unix)]
     listening = Listening(endpoint.path)
     if port is not None:
         tcp = _listen_tcp(port)
@@ -114,15 +118,13 @@ async def serve(
         for domain, patterns in (("tcp", loopback), ("udp", loopback), ("http", urls)):
             system.forbid("the control socket", domain, patterns)
         token_file = home / "control.token"
-        gated = TokenGate(
-            app,
-            _needs(app, operations),
-            _write_token(token_file),
-            TokenFile(home),
-            system.services.get(AuditSink),  # type: ignore[type-abstract]  # a key
-        )
+        this_run, tokens = Token.of_run(_write_token(token_file)), TokenFile(home)
+        needs = _needs(app, operations, len(page))
+        gated = TokenGate(app, needs, this_run, tokens, audit, door)
+        door.listen(PageSessions(tokens, this_run, lambda: _has_page(system)), own)
         servers.append((_Server(_config(gated, NetworkConnection)), tcp))
-        listening = Listening(endpoint.path, f"http://127.0.0.1:{tcp.getsockname()[1]}", token_file)
+        link = door.link("all") if _has_page(system) else None
+        listening = Listening(endpoint.path, f"http://127.0.0.1:{own}", token_file, link)
     try:
         async with anyio.create_task_group() as group:
             for server, listener in servers:
@@ -248,16 +250,16 @@ def _write_token(path: Path) -> str:
     return token
 
 
-def _needs(app: Starlette, operations: Table) -> list[tuple[BaseRoute, Need]]:
-    """Return the needs of the routes: first those of the operations, then those of monitoring."""
+def _needs(app: Starlette, operations: Table, pages: int) -> list[tuple[BaseRoute, Need]]:
+    """Return the needs of the routes: those of the operations, of monitoring, and of the page."""
     scopes = [Need(each.scope, each) for each in operations]
-    rest = [Need("monitoring")] * (len(app.routes) - len(scopes))
-    return list(zip(app.routes, [*scopes, *rest], strict=True))
+    rest = [Need("monitoring")] * (len(app.routes) - len(scopes) - pages)
+    return list(zip(app.routes, [*scopes, *rest, *[Need(None)] * pages], strict=True))
 
 
 def why_not_ready(system: System) -> str:
     """Return why `/readyz` answers 503; an empty text if the host should get traffic."""
-    monitor = _monitor(system)
+    monitor = monitor_of(system)
     report = monitor.health() if monitor is not None else None
     if report is None or report.is_ready:
         return ""
@@ -267,12 +269,16 @@ def why_not_ready(system: System) -> str:
 def _monitoring(system: System) -> Starlette | None:
     from airswasm.monitoring import monitoring_app
 
-    monitor = _monitor(system)
+    monitor = monitor_of(system)
     return monitoring_app(monitor) if monitor is not None else None
 
 
-def _monitor(system: System) -> Monitor | None:
-    from airswasm.monitoring import Monitor
+def _page(system: System) -> list[Route]:
+    from airswasm.monitoring import page_routes
 
-    monitors = (each for each in system.observers.values() if isinstance(each, Monitor))
-    return next(monitors, None)
+    return page_routes(lambda: _has_page(system)) if monitor_of(system) is not None else []
+
+
+def _has_page(system: System) -> bool:
+    monitor = monitor_of(system)
+    return monitor is not None and monitor.has_page

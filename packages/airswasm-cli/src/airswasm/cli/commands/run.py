@@ -41,7 +41,7 @@ def run(
             metavar="PORT",
             min=0,
             max=65535,
-            help="Also listen on this port of 127.0.0.1, with a token.",
+            help="Also listen on this port of 127.0.0.1, with a token, and serve the page.",
         ),
     ] = None,
 ) -> None:
@@ -50,7 +50,8 @@ def run(
     Starts and supervises the installed components, and serves the control API on
     a Unix socket in the home. The other verbs use it: install, update, send,
     status and logs work while the host runs. The socket also serves /metrics and
-    /healthz. Ctrl-C stops in order; a second one stops at once.
+    /healthz. With --listen, a browser shows the host: open the link that is
+    printed. Ctrl-C stops in order; a second one stops at once.
 
     SIGHUP has the host take config.toml over, as `airswasm reload` does. Under
     systemd it says when it is ready, and feeds the watchdog.
@@ -201,6 +202,8 @@ def _greet(terminal: Terminal, status: SystemStatus, listening: Listening, secon
     )
     if listening.address:
         terminal.say(f"  {listening.address}, token in {listening.token_file}")
+    if listening.link:
+        terminal.say(f"  the page, once: {listening.link}")
     if status.mode == "development":
         terminal.warn(
             "DEVELOPMENT MODE: own and unsigned packages may use everything but the forbidden list"
