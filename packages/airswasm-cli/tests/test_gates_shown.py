@@ -15,7 +15,14 @@ from airswasm.lifecycle import GateVerdict, Reason, UpdateBlocked
 
 FORGED = "fine\n  gates        license  passed\x1b[2K\u202e\r"
 VERDICTS = (
-    GateVerdict("interface", "blocked", (Reason("codec-refused", "json only", "any", ("a/b",)),)),
+    GateVerdict(
+        "interface",
+        "blocked",
+        (
+            Reason("codec-refused", "json only", "any", ("a/b",)),
+            Reason("reply-gone", "and without a reply"),
+        ),
+    ),
     GateVerdict("health", "passed", (Reason("healthy", "3 checks in a row passed"),)),
     GateVerdict("license", "blocked", (Reason("license", FORGED),), override=FORGED),
     GateVerdict("taste", "blocked", (Reason("taste", "it is ugly"),), mode="warns"),
@@ -27,7 +34,7 @@ def test_each_gate_has_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     document = json.loads(json.dumps({"verdicts": [asdict(each) for each in VERDICTS]}))
     show_verdicts(Terminal(), document)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "  gates        interface  blocked: json only"
+    assert lines[0] == "  gates        interface  blocked: json only; and without a reply"
     assert lines[1] == "               health     passed: 3 checks in a row passed"
     assert lines[2].startswith("               license    blocked (overridden: fine")
     assert lines[-1] == "               taste      blocked (only warns here): it is ugly"
@@ -60,6 +67,7 @@ def test_an_error_of_a_gate_has_all_verdicts(capsys: pytest.CaptureFixture[str],
     assert found[0]["reasons"][0]["affected"] == ["a/b"]
     report(error, Terminal())
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0].endswith("'pass the gates': interface: blocked: json only; 0.1.0 continues")
-    assert lines[1] == "  | health: passed: 3 checks in a row passed"
+    assert lines[0].endswith("'pass the gates': blocked by interface; 0.1.0 continues")
+    assert lines[1:3] == ["  | interface: blocked: json only", "  |   and without a reply"]
+    assert lines[3] == "  | health: passed: 3 checks in a row passed"
     assert "--override interface --reason TEXT" in lines[-1]

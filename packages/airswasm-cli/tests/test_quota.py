@@ -29,3 +29,27 @@ def test_another_text_is_refused(airswasm: Airswasm, size: str) -> None:
     """A number of bytes is not negative, and whole."""
     ended = airswasm("storage", "quota", "local/hello", "--bytes", size)
     assert (ended.code, "a whole number of bytes" in ended.err) == (2, True), ended.err
+
+
+def test_without_an_option_it_shows_what_holds_and_by_which_rule(
+    airswasm: Airswasm, installed: object
+) -> None:
+    """Also on a stopped home, where the operator's quota holds from the next start on."""
+
+    def shown() -> dict[str, object]:
+        found = airswasm("storage", "quota", "hello", "--json")
+        assert found.code == 0, found.err
+        return dict(json.loads(found.out))
+
+    before = shown()
+    assert (before["keys"], before["keys_by"]) == (0, "[limits] of config.toml")
+    assert airswasm("storage", "set", "hello", "note", "x").code == 0
+    assert airswasm("storage", "quota", "hello", "--keys", "7").code == 0
+    after = shown()
+    assert (after["keys"], after["quota_keys"]) == (1, 7)
+    assert after["keys_by"] == "limits.quotas of config.toml"
+    assert after["bytes_by"] == before["bytes_by"]
+    assert "1 of 7, by limits.quotas" in airswasm("storage", "quota", "hello").out
+    (row,) = json.loads(airswasm("storage", "usage", "hello", "--json").out)["namespaces"]
+    assert row["quota_keys"] == 7
+    assert airswasm("storage", "quota", "local/never").code == 5

@@ -46,6 +46,9 @@ def test_messages_are_recorded_shown_replayed_and_forgotten(
     assert "would forget 3 recorded messages" in dry.err
     assert airswasm("recordings", "forget", "hello").code != 0  # no terminal to ask
     assert "forgot 3 recorded messages" in airswasm("recordings", "forget", "hello", "--yes").err
+    (left,) = json.loads(airswasm("recordings", "list", "--json").out)["recordings"]
+    assert (left["name"], left["messages"], left["is_recording"]) == (NAME, 0, True)
+    assert airswasm("config", "unset", "replay.record").code == 0
     assert json.loads(airswasm("recordings", "list", "--json").out)["recordings"] == []
     lines = airswasm("audit", "query", "--kind", "recording", "--json").out
     assert "tried with version" in lines

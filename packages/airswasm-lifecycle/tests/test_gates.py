@@ -315,8 +315,9 @@ class TestPlantedVersions:
                 "0.2.0", wasm=workshop.guest("0.2.0", health=3), timeout="60 s",
                 fuel=100_000_000_000, extra='[health]\ninterval = "1 h"\ntimeout = 0.1',
             )  # fmt: skip
-            with pytest.raises(UpdateBlocked, match=r"did not answer within 0\.1 s") as caught:
+            with pytest.raises(UpdateBlocked, match="blocked by health") as caught:
                 await system.update(bad, approve=yes)
+            assert any("did not answer within 0.1 s" in each for each in caught.value.lines)
             assert verdict_of(caught.value.verdicts, "health").reasons[0].code == "no-answer"
             assert await system.send(NAME, b"v") == b"0.1.0"
 
@@ -384,8 +385,9 @@ class TestInterface:
                 assert found.outcome == ("blocked" if code is not None else "passed")
                 if code is not None:
                     assert found.reasons[0].affected == ("shop.words",)
-                    with pytest.raises(UpdateBlocked, match=r"this hits shop\.words"):
+                    with pytest.raises(UpdateBlocked) as caught:
                         await system.update(package)
+                    assert "this hits shop.words" in caught.value.account
                     assert await system.send(NAME, b"v") == b"0.1.0"
             await system.update(package)
             assert await system.send(NAME, b"v") == b"0.2.0"

@@ -1,5 +1,6 @@
 """What happened to a name: told with each change, bounded, and gone with a purge."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from airswasm.lifecycle import (
     Configuration,
     HistorySettings,
     InstallPlan,
+    LifecycleError,
     NotInstalled,
     System,
     VersionNotRetained,
@@ -61,6 +63,8 @@ async def test_each_change_is_told(workshop: Workshop, tmp_path: Path, yes: Appr
         assert told[3].reason == "a look"
         assert told[3].detail["act"] == "deny"
         assert "9.9.9" in told[5].reason
+        assert NAME not in told[5].reason
+        assert [each.wanted for each in told if each.outcome != "done"] == ["0.3.0", "9.9.9"]
         assert told[9].detail["owner"] != workshop.key.public.fingerprint
         numbers = [each.number for each in told]
         assert numbers == sorted(set(numbers))
@@ -68,6 +72,27 @@ async def test_each_change_is_told(workshop: Workshop, tmp_path: Path, yes: Appr
         assert await system.history.read(NAME) == everything
         assert await system.history.read(last=2) == told[-2:]
         assert await system.history.read(NAME, since=told[4].time) == told[4:]
+
+
+@pytest.mark.anyio
+async def test_a_dry_run_that_is_refused_is_no_change_that_failed(
+    workshop: Workshop, tmp_path: Path, yes: Approve
+) -> None:
+    """Neither in the history nor in the audit log; the first half of a change is in both."""
+    async with System(tmp_path, mode="offline") as system:
+        package = workshop.package()
+        await system.install(package, approve=yes)
+        for dry_run in (True, False):
+            with pytest.raises(LifecycleError):
+                await system.plan(package, update=True, dry_run=dry_run)
+            with pytest.raises(VersionNotRetained):
+                await system.plan_rollback(NAME, "9.9.9", dry_run=dry_run)
+            told = [each for each in await system.history.read(NAME) if each.outcome == "failed"]
+            wanted = [] if dry_run else [("update", "0.1.0"), ("rollback", "9.9.9")]
+            assert [(each.act, each.wanted) for each in told] == wanted
+    lines = (tmp_path / "audit" / "audit.jsonl").read_text().splitlines()
+    failed = [line["kind"] for line in map(json.loads, lines) if line["outcome"] == "failed"]
+    assert failed == ["update", "rollback"]
 
 
 @pytest.mark.anyio

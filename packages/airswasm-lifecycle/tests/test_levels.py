@@ -14,6 +14,7 @@ from airswasm.lifecycle import (
     ConfigurationInvalid,
     InstallPlan,
     InstallPolicy,
+    KeyNotTrusted,
     OwnerChanged,
     Package,
     PackageUnsigned,
@@ -114,7 +115,8 @@ class TestTrusted:
             assert not may(system, READ, "other")
             assert not may(system, WRITE, "count")
             assert system.trust.trusted_keys() == ()
-            assert await system.trust.disallow(key) == ()
+            with pytest.raises(KeyNotTrusted):
+                await system.trust.disallow(key)
             wider = 'storage.read = ["everything"]\nstorage.write = ["everything"]'
             with pytest.raises(ApprovalRefused):
                 await system.update(workshop.package("0.2.0", capabilities=wider))

@@ -92,7 +92,7 @@ class TestReload:
         write(system, '[limits]\nmemory = "1 MiB"\nstorage = "1 MiB"\n')
         report = await system.reload()
         told = {each.name: (each.state, each.after) for each in report.changes}
-        assert told["limits.storage"] == ("applied", str(2**20))
+        assert told["limits.storage"] == ("applied", '"1 MiB"')
         assert told["limits.memory"] == ("overridden", str(2**20))
 
     async def test_a_dry_run_changes_nothing(self, system: System) -> None:
@@ -142,7 +142,7 @@ class TestReload:
         await system.reload()
         (entry,) = config_lines(system.home.audit_log)
         assert entry["detail"] == {
-            "limits.storage": "67108864 -> 1048576",
+            "limits.storage": '"64 MiB" -> "1 MiB"',
             "trust.keys": "(not shown) -> (not shown)",
         }
 
@@ -154,7 +154,7 @@ class TestReload:
         with pytest.raises(ConfigurationInvalid):
             await system.reload()
         done, failed = await system.history.read("")
-        assert (done.act, done.detail) == ("reload", {"limits.storage": "67108864 -> 5"})
+        assert (done.act, done.detail) == ("reload", {"limits.storage": '"64 MiB" -> 5'})
         assert (failed.act, failed.outcome) == ("reload", "failed")
         assert "storrage" in failed.reason
 

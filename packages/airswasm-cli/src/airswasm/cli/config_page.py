@@ -34,7 +34,6 @@ _TABLE = """\
 | key | default | form | meaning | reload | variable |
 |---|---|---|---|---|---|
 """
-_SIZES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
 def config_page() -> str:
@@ -49,7 +48,7 @@ def _section(section: Section, settings: Sequence[Setting]) -> Iterator[str]:
     yield f"\n## {section.name}\n{section.summary}\n\n{_TABLE}"
     for each in settings:
         held = _held_from(section, each.key)
-        cells = (f"`{each.key}`", f"`{_default(each)}`", each.form, each.meaning, held)
+        cells = (f"`{each.key}`", f"`{each.default}`", each.form, each.meaning, held)
         shown = " | ".join(cell.replace("|", "\\|") for cell in cells)
         yield f"| {shown} | `{section.variable(each.key)}` |\n"
 
@@ -60,16 +59,6 @@ def _held_from(section: Section, key: str) -> str:
     if reason is not None:
         return f"at the next start: {reason}"
     return "yes" if section.reads == "reload" else "at the next use"
-
-
-def _default(setting: Setting) -> str:
-    """Return the default as TOML, a size in its largest whole unit."""
-    if setting.form.startswith("a size"):
-        for factor, unit in _SIZES:
-            count, rest = divmod(int(setting.default), factor)
-            if count and not rest:
-                return f'"{count} {unit}"'
-    return setting.default
 
 
 if __name__ == "__main__":

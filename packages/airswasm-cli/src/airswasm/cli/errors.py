@@ -7,7 +7,7 @@ error of a host that came over the socket as data.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
@@ -38,6 +38,7 @@ __all__ = (
     "TokenFileUnreadable",
     "TokenMalformed",
     "UnknownCode",
+    "WouldBeBlocked",
 )
 
 
@@ -582,6 +583,32 @@ class SessionRefused(CliError):
     def __init__(self, problem: str) -> None:
         super().__init__(problem, hint="`airswasm page` prints a new link")
         self.problem = problem
+
+
+class WouldBeBlocked(CliError):
+    """A gate would stop the change that a dry run showed.
+
+    Attributes:
+        name: The component.
+        version: The version that would not take over.
+        gates: The gates.
+    """
+
+    explanation = ErrorCode(
+        "E0921",
+        "a gate would block it",
+        "A dry run showed that a gate would stop the change. Nothing was changed.",
+        "mend the new version, or override the gate: `--override GATE --reason TEXT`",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, name: str, version: str, gates: Sequence[str]) -> None:
+        flags = " ".join(f"--override {each}" for each in gates)
+        super().__init__(
+            f"{name} {version} would be blocked by {', '.join(gates)}; nothing was changed",
+            hint=f"mend that version; to accept what breaks: {flags} --reason TEXT",
+        )
+        self.name, self.version, self.gates = name, version, tuple(gates)
 
 
 class RemoteFailure(CliError):

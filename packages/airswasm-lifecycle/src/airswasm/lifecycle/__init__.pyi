@@ -56,7 +56,7 @@ from ._registry.checkpoint import DataCheckpoint
 from ._registry.data_plan import DataChoice, DataDifference, DataPlan
 from ._registry.history import History, HistoryEntry
 from ._registry.info import ComponentInfo, DeliveryInfo, RecordingInfo, TimerInfo
-from ._registry.limits import limits_in_force, limits_of
+from ._registry.limits import limits_in_force, limits_of, storage_in_force
 from ._registry.lookalikes import Lookalike
 from ._registry.origins import ChangeOrigin, acting, user_text
 from ._registry.plan import InstallPlan
@@ -109,6 +109,7 @@ from .errors import (
     HomeUnusable,
     HostIsRunning,
     HostOffline,
+    KeyNotTrusted,
     LearningRefused,
     LifecycleError,
     LimitAbovePolicy,
@@ -299,6 +300,7 @@ __all__ = (
     "InstallPlan",
     "InstalledComponent",
     "LifecycleError",
+    "KeyNotTrusted",
     "LimitAbovePolicy",
     "LimitsSection",
     "LogBook",
@@ -353,6 +355,7 @@ __all__ = (
     "archive_of",
     "is_component_name",
     "limits_of",
+    "storage_in_force",
     "provide",
     "abandon_migration",
     "check_backup",

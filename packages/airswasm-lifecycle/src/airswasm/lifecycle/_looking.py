@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import replace
 
 import anyio
 import anyio.to_thread
@@ -173,7 +174,9 @@ class Looking(OpenHome):
         """
         self._need_writable("why")
         self._registry.get(name)
-        return report_access(self._guard, self.services, name, capability, resource)
+        found = report_access(self._guard, self.services, name, capability, resource)
+        barred = self.quarantine_of(name) if self.mode == "online" else None
+        return found if barred is None else replace(found, quarantine=barred.text)
 
     def learn(self, name: str) -> AsyncGenerator[Use]:
         """Let a component use what only its grants lack, and iterate over what it uses.

@@ -139,7 +139,7 @@ class Reporting:
             imports=world.imports,
             exports=world.exports,
             manifest=manifest,
-            limits=limits_in_force(within, policy.limits),
+            limits=limits_in_force(record.name, within, policy.limits),
             storage_bytes=self._used_bytes(name),
             is_durable=waiting is not None,
             durable_messages=waiting.messages if waiting else 0,

@@ -61,7 +61,7 @@ from ._packages.package import Package
 from ._reader import HomeReader
 from ._registry.approval import Approve
 from ._registry.data_plan import DataChoice
-from ._registry.history import History
+from ._registry.history import History, Outcome, reason_without
 from ._registry.info import ComponentInfo
 from ._registry.origins import HOST, acting
 from ._registry.plan import InstallPlan
@@ -166,7 +166,7 @@ class System(Talking, Looking):
         self._need_writable("install")
         package = await read_source(source, self.policy, self.kinds, self.sources)
         target = target_name(name, package)
-        async with self._alone(target), self._recorded("install", target):
+        async with self._alone(target), self._recorded("install", target, package):
             await self._forgetting.finish(target)
             await self._installing.install(package, target, approve, progress, start=start)
             self._granting.note_change()
@@ -198,7 +198,7 @@ class System(Talking, Looking):
         async with AsyncExitStack() as stack:
             for target in targets:  # in one order, or two calls would wait for each other
                 await stack.enter_async_context(self._alone(target))
-            await stack.enter_async_context(self._recorded("install", package.name))
+            await stack.enter_async_context(self._recorded("install", package.name, package))
             await self._forgetting.finish_among(frozenset(targets))
             return await self._installing.install_many(
                 package, targets, approve, progress, start=start
@@ -211,11 +211,20 @@ class System(Talking, Looking):
         update: bool = False,
         name: str | None = None,
         progress: ProgressSink | None = None,
+        dry_run: bool = False,
     ) -> InstallPlan:
         """Decide the effect of `install`, or `update`, and change nothing.
 
         This executes nothing of the package. The digest identifies the plan: an approver that
         compares it later approves exactly what was decided here.
+
+        Args:
+            source: As for `install`.
+            update: Whether to plan an update.
+            name: As for `install`.
+            progress: As for `install`.
+            dry_run: Whether the change itself is not meant to follow. Else a plan that is refused
+                counts as a change that failed, in the audit log and in the history.
 
         Raises:
             LifecycleError, SecurityError, ContractViolation, EngineError: The change is impossible.
@@ -225,7 +234,7 @@ class System(Talking, Looking):
         target = target_name(name, package)
         planner = self._updating.preview if update else self._installing.plan
         verb = "update" if update else "install"
-        async with self._alone(target), self._recorded(verb, target):
+        async with self._alone(target), self._recorded(verb, target, package, dry_run=dry_run):
             return await planner(package, target, progress)
 
     async def update(
@@ -264,7 +273,7 @@ class System(Talking, Looking):
         self._need_writable("update")
         package = await read_source(source, self.policy, self.kinds, self.sources)
         target = name or package.name
-        async with self._alone(target), self._recorded("update", target):
+        async with self._alone(target), self._recorded("update", target, package):
             verdicts = await self._updating.update(
                 package, target, approve, progress, overrides or {}
             )
@@ -305,7 +314,7 @@ class System(Talking, Looking):
         self._need_online("swap")
         package = await self.read_build(source, name=name)
         target = target_name(name, package)
-        async with self._alone(target), self._recorded("swap", target):
+        async with self._alone(target), self._recorded("swap", target, package):
             await self._forgetting.finish(target)
             await self._swapping.swap(package, target, state, progress)
             self._granting.note_change()
@@ -359,21 +368,28 @@ class System(Talking, Looking):
             GateUnknown, OverrideUnexplained: A gate cannot be overridden like this.
         """
         self._need_writable("rollback")
-        async with self._alone(name), self._recorded("rollback", name):
+        async with self._alone(name), self._recorded("rollback", name, to):
             verdicts = await self._updating.rollback(name, to, overrides or {}, data)
             await self._retaining.tidy(name)
         self._granting.note_change()
         return replace(self.info(name), verdicts=verdicts)
 
-    async def plan_rollback(self, name: str, to: str | None = None) -> InstallPlan:
+    async def plan_rollback(
+        self, name: str, to: str | None = None, *, dry_run: bool = False
+    ) -> InstallPlan:
         """Decide the effect of `rollback`, also on the data, and change nothing.
+
+        Args:
+            name: The component.
+            to: The version, as for `rollback`.
+            dry_run: As for `plan`.
 
         Raises:
             NotInstalled, VersionNotRetained: There is no such version.
             ArtifactCorrupt, SecurityError: Its files or its signature are damaged.
         """
         self._need_writable("plan")
-        async with self._alone(name), self._recorded("rollback", name):
+        async with self._alone(name), self._recorded("rollback", name, to, dry_run=dry_run):
             return await self._updating.preview_rollback(name, to)
 
     async def uninstall(self, name: str, *, purge: bool = False) -> None:
@@ -566,8 +582,14 @@ class System(Talking, Looking):
     def recordings(self) -> RecordedMessages:
         """The recorded messages: to read, to replay to another version, and to forget."""
         if self.mode == "readonly":
-            return RecordedMessages(self._kept_recordings)
-        return RecordedMessages(self._kept_recordings, self._audit, self._running, self._replaying)
+            return RecordedMessages(self._kept_recordings, self._installed_names)
+        return RecordedMessages(
+            self._kept_recordings,
+            self._installed_names,
+            self._audit,
+            self._running,
+            self._replaying,
+        )
 
     @property
     def trust(self) -> Trusting:
@@ -605,18 +627,27 @@ class System(Talking, Looking):
         self._need_writable("grants")
         return self._granting
 
+    def _installed_names(self) -> tuple[str, ...]:
+        return tuple(each.name for each in self._registry)
+
     # -- before any of it ------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def _recorded(self, verb: str, name: str) -> AsyncGenerator[None]:
+    async def _recorded(
+        self, verb: str, name: str, to: Package | str | None = None, *, dry_run: bool = False
+    ) -> AsyncGenerator[None]:
         """Record a change that the host refuses or that fails; a refused approval has its line."""
         try:
             yield
-        except ApprovalRefused as error:
-            await self._ledger.note_failure(verb, name, "refused", str(error))
-            raise
         except AirswasmError as error:
-            with suppress(AuditUnavailable):
-                self._audit.record(AuditEvent(verb, name, "failed", reason=str(error)))
-            await self._ledger.note_failure(verb, name, "failed", str(error))
+            if dry_run:
+                raise
+            is_answer = isinstance(error, ApprovalRefused)
+            reason = reason_without(error, name)
+            if not is_answer:
+                with suppress(AuditUnavailable):
+                    self._audit.record(AuditEvent(verb, name, "failed", reason=reason))
+            outcome: Outcome = "refused" if is_answer else "failed"
+            wanted = to or str(getattr(error, "new", ""))  # the default of a rollback
+            await self._ledger.note_failure(verb, name, outcome, reason, wanted)
             raise

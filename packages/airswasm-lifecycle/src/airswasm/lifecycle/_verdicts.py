@@ -82,8 +82,18 @@ class GateVerdict:
 
     def __str__(self) -> str:
         """Return the verdict in one line."""
+        why = f": {'; '.join(map(str, self.reasons))}" if self.reasons else ""
+        return f"{self._outcome}{why}"
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The verdict, with a line for each reason."""
+        first, *rest = map(str, self.reasons or ("",))
+        return (f"{self._outcome}{first and f': {first}'}", *(f"  {each}" for each in rest))
+
+    @property
+    def _outcome(self) -> str:
         note = f" (overridden: {self.override})" if self.is_overridden else ""
         if self.outcome == "blocked" and self.mode == "warns":
             note = " (only warns here)"
-        why = f": {'; '.join(map(str, self.reasons))}" if self.reasons else ""
-        return f"{self.gate}: {self.outcome}{note}{why}"
+        return f"{self.gate}: {self.outcome}{note}"

@@ -158,7 +158,7 @@ def _run_all(
         run(step, number, len(steps) + 1)
     produced = plan.output if plan.output.is_file() else target
     if not produced.is_file() or not produced.resolve().is_relative_to(plan.folder):
-        raise ArtifactMissing(target)
+        raise ArtifactMissing(Path(manifest.build.artifact))
     progress(BuildProgress("check", len(steps) + 1, len(steps) + 1, 0.0))
     offered = {*blocks.interfaces, *blocks.contract.host_interfaces}
     report = check_component(produced, offered=offered, against=blocks.contract)

@@ -110,6 +110,9 @@ def source_pattern(text: str) -> SourcePattern:
     if text.startswith("/"):
         return _file_pattern(text, f"{FILE}{quote(text, safe=_PATTERN_SAFE)}")
     scheme, mark, _ = text.partition("://")
+    if text.startswith("git+file:"):
+        reason = "a repository of this machine is covered by no pattern: its packages are reviewed"
+        raise InvalidPattern(text, reason)
     if not mark or not _SCHEME.fullmatch(scheme):
         raise InvalidPattern(text, "a source is an absolute path, /srv/packages/**, or a URL")
     if scheme == "file":

@@ -341,7 +341,7 @@ def plan_document(plan: InstallPlan, kinds: Kinds, policy: HostPolicy) -> PlanDo
         withheld=plan.withheld.manifest_lines(),
         wishes=tuple(_wishes(plan, kinds)),
         differences=plan.differences,
-        limits=limits_in_force(manifest, policy.limits),
+        limits=limits_in_force(plan.name, manifest, policy.limits),
         supervision=manifest.supervision,
         health=manifest.health,
         environment=manifest.environment,

@@ -14,7 +14,7 @@ from airswasm.wit import Blocks
 from .access_api import ACCESS_OPERATIONS
 from .audit_api import AUDIT_OPERATIONS
 from .function_api import FUNCTION_OPERATIONS
-from .grant_api import DENIED, GRANT_OPERATIONS, NARROWED, OVERRIDES
+from .grant_api import DENIED, DRY_RUN, GRANT_OPERATIONS, NARROWED, OVERRIDES
 from .letter_api import LETTER_OPERATIONS
 from .operation import (
     SCOPES,
@@ -126,6 +126,7 @@ OPERATIONS = Table(
                     "The canonical text of its source, `file:///srv/packages/x.airswasm`, by which "
                     "`[trust] sources` may trust it.", "",
                 ),
+                DRY_RUN,
             ),
             changes=True,
             detail="The host verifies the package and compiles it, but executes nothing of it. It "

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .operation import Component, Json, Number, Operation, Parameter, Text
+from .operation import Component, Flag, Json, Number, Operation, Parameter, Text
 
-__all__ = ("DENIED", "GRANT_OPERATIONS", "NARROWED", "OVERRIDES")
+__all__ = ("DENIED", "DRY_RUN", "GRANT_OPERATIONS", "NARROWED", "OVERRIDES")
 
 _NAME = Parameter("name", "path", Component(), "The component.")
 _TO = Parameter(
@@ -21,6 +21,10 @@ NARROWED = Parameter(
     "Lines of a manifest: the patterns to grant instead of those that the plan asks about.", "",
 )  # fmt: skip
 DENIED = Parameter("denied", "query", Text(), "Lines of a manifest: the patterns to deny.", "")
+DRY_RUN = Parameter(
+    "dry_run", "query", Flag(),
+    "The change is not meant to follow: a refusal is no failed change in the history.", False,
+)  # fmt: skip
 OVERRIDES = (
     Parameter(
         "override", "query", Text(),
@@ -63,7 +67,8 @@ GRANT_OPERATIONS = (
     ),
     Operation(
         "plan_rollback", "GET", f"{_COMPONENT}/rollback", "Show the plan of a rollback.",
-        Json("plan/1", "airswasm.cli._control.answers:PlanDocument"), (_NAME, _TO), scope="read",
+        Json("plan/1", "airswasm.cli._control.answers:PlanDocument"), (_NAME, _TO, DRY_RUN),
+        scope="read",
     ),
     Operation(
         "rollback", "POST", f"{_COMPONENT}/rollback", "Go back to a retained version.",

@@ -87,6 +87,7 @@ class Host(
         change: Change = "install",
         pin: str = "",
         origin: str = "",
+        dry_run: bool = False,
     ) -> Document:
         """Return the plan of a change with a package, and keep the package for `approve`."""
         ...
@@ -106,7 +107,9 @@ class Host(
         """Remove a component; with `purge` also its stored data and log."""
         ...
 
-    async def plan_rollback(self, name: str, to: str | None = None) -> Document:
+    async def plan_rollback(
+        self, name: str, to: str | None = None, dry_run: bool = False
+    ) -> Document:
         """Return the plan of a rollback."""
         ...
 
@@ -358,6 +361,7 @@ class LocalHost(
         change: Change = "install",
         pin: str = "",
         origin: str = "",
+        dry_run: bool = False,
     ) -> Document:
         """See `Host`."""
         import anyio.to_thread
@@ -378,7 +382,7 @@ class LocalHost(
                 origin=origin,
             )
         )  # fmt: skip
-        plan = await self._system.plan(read, update=change == "update")
+        plan = await self._system.plan(read, update=change == "update", dry_run=dry_run)
         self._pending.put(plan.digest, read, change)
         return to_document(plan_document(plan, self._system.kinds, self._system.policy))
 
@@ -407,11 +411,13 @@ class LocalHost(
         """See `Host`."""
         await self._system.uninstall(name, purge=purge)
 
-    async def plan_rollback(self, name: str, to: str | None = None) -> Document:
+    async def plan_rollback(
+        self, name: str, to: str | None = None, dry_run: bool = False
+    ) -> Document:
         """See `Host`."""
         from .._control.answers import plan_document
 
-        plan = await self._system.plan_rollback(name, to)
+        plan = await self._system.plan_rollback(name, to, dry_run=dry_run)
         return to_document(plan_document(plan, self._system.kinds, self._system.policy))
 
     async def rollback(

@@ -299,18 +299,18 @@ class LocalStorage:
 
     def _quotas(self, name: str) -> tuple[int, int | None]:
         """Return the most bytes and keys of a component."""
-        from airswasm.lifecycle import LifecycleError
+        from airswasm.lifecycle import LifecycleError, storage_in_force
         from airswasm.storage import StorageQuotas
 
         if self._system.mode == "online":  # which has read all manifests
             quotas = self._system.services.get(StorageQuotas)  # type: ignore[type-abstract]
             return quotas.quota_bytes(name), quotas.quota_keys(name)
-        policy = self._system.policy.limits
         try:
             limits = self._system.info(name).limits
         except LifecycleError:  # uninstalled, or its manifest is damaged
-            return policy.storage, policy.storage_keys
-        return policy.storage if limits.storage is None else limits.storage, limits.storage_keys
+            return storage_in_force(name, None, self._system.policy.limits)
+        assert limits.storage is not None, "it is in force"
+        return limits.storage, limits.storage_keys
 
     async def _stored(self, store: KeyValueStore, name: str) -> Document:
         from .._control.answers import StoredNamespace

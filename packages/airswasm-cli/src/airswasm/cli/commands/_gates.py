@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -10,7 +11,16 @@ import typer
 from .._control.document import Document, items, one_line, text
 from .._session.terminal import Terminal
 
-__all__ = ("OVERRIDE", "REASON", "OverrideGates", "Why", "overrides_of", "show_verdicts")
+__all__ = (
+    "OVERRIDE",
+    "REASON",
+    "OverrideGates",
+    "Why",
+    "check_verdicts",
+    "overridden",
+    "overrides_of",
+    "show_verdicts",
+)
 
 OVERRIDE = typer.Option(
     "--override", metavar="GATE",
@@ -47,6 +57,40 @@ def show_verdicts(terminal: Terminal, document: Document) -> None:
         )  # fmt: skip
         for line in lines:
             terminal.say(line)
+
+
+def overridden(plan: Document, overrides: Mapping[str, str]) -> Document:
+    """Return a plan whose verdicts say what an operator overrides.
+
+    Raises:
+        GateUnknown: There is no such gate.
+    """
+    from airswasm.lifecycle import GateUnknown
+
+    verdicts = items(plan.get("verdicts"))
+    known = [text(each["gate"]) for each in verdicts]
+    for gate in overrides:
+        if gate not in known:
+            raise GateUnknown(gate, known)
+    changed = [{**each, "override": overrides.get(text(each["gate"]), "")} for each in verdicts]
+    return {**plan, "verdicts": changed}
+
+
+def check_verdicts(plan: Document) -> None:
+    """Raise if a gate stops the change that a plan describes.
+
+    Raises:
+        WouldBeBlocked: One does.
+    """
+    from ..errors import WouldBeBlocked
+
+    stopping = [
+        text(each["gate"])
+        for each in items(plan.get("verdicts"))
+        if each["outcome"] == "blocked" and each["mode"] == "blocks" and not each["override"]
+    ]
+    if stopping:
+        raise WouldBeBlocked(text(plan["name"]), text(plan["version"]), stopping)
 
 
 def _words(verdict: Document) -> str:

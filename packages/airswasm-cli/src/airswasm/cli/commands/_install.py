@@ -22,7 +22,7 @@ from .._hosts.stored_host import HostReader
 from .._session.session import Session
 from .._session.terminal import Progress, Terminal
 from ._deciding import Choice, GrantOptions, choose, show_wish
-from ._gates import show_verdicts
+from ._gates import check_verdicts, overridden, show_verdicts
 from ._terms import shown_limits, shown_supervision
 
 if TYPE_CHECKING:
@@ -85,23 +85,29 @@ async def carry_out(
         return done
 
 
-async def preview(session: Session, host: Host, fetched: Fetched, change: Change) -> None:
+async def preview(
+    session: Session, host: Host, fetched: Fetched, change: Change,
+    overrides: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
     """Show the plan of a change with a package, and change nothing.
 
     Raises:
+        WouldBeBlocked: A gate would stop it.
         LifecycleError, SecurityError, RemoteFailure: The host would refuse it.
     """
     with session.terminal.progress(f"verifying {fetched.source}"):
         plan = await host.plan(
             fetched.content, source=_recorded(fetched), change=change, pin=fetched.pin,
-            origin=fetched.place,
+            origin=fetched.place, dry_run=True,
         )  # fmt: skip
+    plan = overridden(plan, overrides or {})
     if session.terminal.as_json:
         session.terminal.document("plan/1", plan)
-        return
-    show_plan(session.terminal, plan)
-    asks = "this asks for approval" if plan["needs_approval"] else "this asks for no approval"
-    session.terminal.say(f"nothing was changed; {asks}")
+    else:
+        show_plan(session.terminal, plan)
+        asks = "this asks for approval" if plan["needs_approval"] else "this asks for no approval"
+        session.terminal.say(f"nothing was changed; {asks}")
+    check_verdicts(plan)
 
 
 async def fetch(session: Session, source: str) -> Fetched:

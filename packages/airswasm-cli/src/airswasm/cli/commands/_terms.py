@@ -9,7 +9,7 @@ from .._control.document import Document, mapping, number, text
 
 __all__ = ("shown_codecs", "shown_delivery", "shown_limits", "shown_supervision")
 
-_SIZES = ("memory", "host_call", "host_memory", "storage")
+_SIZES = ("memory", "host_call", "host_memory", "storage", "bytes")
 
 
 def shown_limits(limits: Document, prefix: str = "") -> Iterator[tuple[str, str]]:

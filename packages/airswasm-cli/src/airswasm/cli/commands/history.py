@@ -94,6 +94,7 @@ async def _show(session: Session, found: AsyncIterator[Document], name: str | No
 
 def _versions(entry: Document) -> str:
     before, after = text(entry["before"], absent=""), text(entry["after"], absent="")
+    after = text(entry["wanted"], absent="") or after
     if before and after and before != after:
         return f"{before} → {after}"
     return after or before

@@ -65,7 +65,7 @@ def show_report(session: Session, report: Document) -> None:
     changes = items(report.get("changes"))
     for change in changes:
         before, after = text(change.get("before")), text(change.get("after"))
-        values = f"{before} -> {after}" if before != after else after
+        values = f"{before} -> {after}" if before != after else "changed"
         terminal.data(f"{text(change.get('state')):<10}  {text(change.get('name'))}  {values}")
         if change.get("reason"):
             terminal.say(f"            {text(change.get('reason'))}")

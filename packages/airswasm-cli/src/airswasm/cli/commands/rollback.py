@@ -48,7 +48,8 @@ def rollback(
     Where there is a copy of its data, a terminal is asked which data it gets.
     Elsewhere the data of now stays, unless a later version has migrated it: then
     one of the two options is needed. With `--with-data`, the data of now is kept,
-    and `rollback --to` the version of now `--with-data` undoes it.
+    and `rollback --to` the version of now `--with-data` undoes it. --dry-run exits
+    with 4 where a gate would block it.
 
     \b
     Example:
@@ -58,7 +59,7 @@ def rollback(
     import anyio
 
     from .._hosts.opening import full_name, open_host
-    from ._gates import overrides_of, show_verdicts
+    from ._gates import check_verdicts, overridden, overrides_of, show_verdicts
     from ._install import show_installed, show_withheld
     from ._rollback_data import show_data
 
@@ -72,15 +73,16 @@ def rollback(
 
     async def preview() -> None:
         async with open_host(session, "rollback", "change") as host:
-            plan = await host.plan_rollback(full, to)
+            plan = overridden(await host.plan_rollback(full, to, dry_run=True), overrides)
         if terminal.as_json:
             terminal.document("plan/1", plan)
-            return
-        terminal.headline(f"{full} {text(plan['previous_version'])} → {text(plan['version'])}")
-        show_data(terminal, plan)
-        show_verdicts(terminal, plan)
-        show_withheld(terminal, plan)
-        terminal.say("nothing was changed (--dry-run)")
+        else:
+            terminal.headline(f"{full} {text(plan['previous_version'])} → {text(plan['version'])}")
+            show_data(terminal, plan)
+            show_verdicts(terminal, plan)
+            show_withheld(terminal, plan)
+            terminal.say("nothing was changed (--dry-run)")
+        check_verdicts(plan)
 
     async def work() -> None:
         async with open_host(session, "rollback", "change") as host:

@@ -48,6 +48,9 @@ def update(
     component in the place of the source has the source of its active version asked
     again; a folder of that name has precedence. --build and --sign are as for install.
 
+    --dry-run exits with 4 where a gate would block it. The gates that try the new
+    version are not asked: a dry run starts nothing.
+
     \b
     Example:
       airswasm update .
@@ -72,7 +75,7 @@ def update(
         fetched = built or await fetch(session, source)
         async with open_host(session, "update", "change") as host:
             if dry_run:
-                await preview(session, host, fetched, "update")
+                await preview(session, host, fetched, "update", overrides)
                 return
             done = await carry_out(session, host, fetched, "update", options, overrides)
             show_installed(session, "updated", done)

@@ -60,6 +60,8 @@ def why(
     terminal.data(
         one_line(f"{found['component']} {may} {found['capability']} on {found['resource']}")
     )
+    if found["quarantine"]:
+        terminal.data(one_line(f"but it makes no call now: it is {found['quarantine']}"))
     terminal.table(
         ("layer", "answer", "rule"),
         [

@@ -139,6 +139,9 @@ def read_build(
     said, content = ("build", source) if isinstance(source, bytes) else (str(source), b"")
     if not isinstance(source, bytes):
         path = Path(source)
+        if path.suffix not in ("", ".airswasm", ".wasm") and path.is_file():
+            reason = "is no build: a build is a project's folder, a .airswasm or a .wasm file"
+            raise PackageInvalid(said, reason, hint="build it first: airswasm build")
         if path.suffix != ".wasm":
             read = Package.read(path, signature="ignored", kinds=kinds)
             return replace(read, recorded_source=str(path.resolve()))

@@ -128,7 +128,8 @@ class Switching:
             cause = error.__cause__ if isinstance(error, ChildStartFailed) else error
             failed = self._failure(switch, cause or error)
             self.loader.keep_only(self.running.registry.digests())
-            text = f"{failed.new} did not take over, at '{failed.step}': {failed.reason}"
+            why = failed.account if isinstance(failed, UpdateBlocked) else failed.reason
+            text = f"{failed.new} did not take over, at '{failed.step}': {why}"
             self.running.logs.write(name, "error", text, source="supervisor")
             raise failed from (cause if failed.step != "pass the gates" else None)
         self.loader.keep_only(await self.ledger.sweep())  # not before: it may have to go back

@@ -34,6 +34,7 @@ from .._hosting.running import Running
 from .._registry.history import HistoryEntry
 from .._registry.ledger import Ledger
 from .._registry.registry import Registry
+from ..errors import KeyNotTrusted
 from .granting import Granting
 
 __all__ = ("RevocationReport", "Trusting")
@@ -108,13 +109,18 @@ class Trusting:
 
         Raises:
             FingerprintUnknown: The digits belong to no key that this host knows, or to several.
+            KeyNotTrusted: The key is not trusted.
         """
         full = self._full(fingerprint)
+        is_trusted = any(each.fingerprint == full for each in self.store.trusted_keys())
         lost: tuple[str, ...] = ()
         with anyio.CancelScope(shield=True):
-            await self._change("disallow", "", {"key": full}, lambda: self.store.disallow(full))
-            lost = await self.granting.withdraw(full)
-        return lost  # noqa: RET504 - the scope might swallow an error, for all that types know
+            if is_trusted:
+                await self._change("disallow", "", {"key": full}, lambda: self.store.disallow(full))
+            lost = await self.granting.withdraw(full)  # what a crash may have left, too
+        if not is_trusted and not lost:
+            raise KeyNotTrusted(full)
+        return lost
 
     async def add(self, name: str, key: PublicKey, *, label: str = "") -> TrustedComponent:
         """Pin a component to its owner's key before the install.

@@ -29,7 +29,7 @@ from .._toml.documents import NotToml, parse_toml, read_toml_text
 from .._toml.explaining import MOST_FINDINGS, did_you_mean, explain, locate
 from .._toml.positions import Path as KeyPath
 from .._toml.positions import scan_positions
-from .._toml.quantities import parse_bytes, parse_seconds
+from .._toml.quantities import format_bytes, parse_bytes, parse_seconds
 from ..errors import ConfigurationInvalid, ManifestProblem, NoSuchSetting
 
 if typing.TYPE_CHECKING:
@@ -48,6 +48,7 @@ __all__ = (
 
 T = TypeVar("T")
 _ATTRIBUTE = re.compile(r"^        (\w+): (.*(?:\n            .*)*)", re.MULTILINE)
+_LEAST_WITH_UNIT = 1024
 _SIZE, _DURATION = 'a size, "4 MiB"', 'a duration, "30 s", or a number'
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -409,12 +410,19 @@ def _settings_of(read: _Read) -> Iterator[Setting]:
         yield Setting(
             section=read.section.name,
             key=key,
-            value=write_toml(getattr(read.value, key)),
-            default=write_toml(getattr(default, key)),
+            value=_written(getattr(read.value, key), form),
+            default=_written(getattr(default, key), form),
             origin=read.origins.get(key, "default"),
             meaning=meaning,
             form=form,
         )
+
+
+def _written(value: object, form: str) -> str:
+    """Write a value of a setting as TOML, a size with its unit."""
+    if form == _SIZE and isinstance(value, int) and value >= _LEAST_WITH_UNIT:
+        return write_toml(format_bytes(value))
+    return write_toml(value)
 
 
 def _described(model: type) -> Iterator[tuple[str, str, str]]:

@@ -102,7 +102,7 @@ class LimitPolicy:
         mailbox_bytes: Bytes of payload that may wait in a mailbox.
         message_bytes: Bytes of one message; also where a manifest leaves it to its memory.
         host_call: Bytes that one call may carry between a component and its host.
-        table_elements: Elements of all function tables of a component together, 8 bytes each.
+        table_elements: Elements of all function tables of a component together, each a pointer.
         timeout: Seconds for each message, waiting included.
         fuel: Fuel for each message; 10,000,000 is about 6 ms.
         weight: Weight of a component's share of processor time; 1 if it does not ask.

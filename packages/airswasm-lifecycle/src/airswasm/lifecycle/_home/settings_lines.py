@@ -24,7 +24,7 @@ def edit_event(name: str, after: Setting | None, *, is_set: bool) -> AuditEvent:
     act = "set" if is_set else "unset"
     value = shown(after) if after is not None else "gone"
     detail = {"act": act, "key": name, "value": value}
-    return AuditEvent("config", outcome="done", reason=f"{act} {name}", detail=detail)
+    return AuditEvent("config", outcome="done", reason=name, detail=detail)
 
 
 def settings_event(

@@ -43,6 +43,7 @@ class AccessReport:
             the call are absent.
         line: The line of Component.toml that asks for it; empty if none would help.
         command: The command that grants it; empty if none would help.
+        quarantine: Why the component is quarantined, and makes no call at all; empty if it is not.
     """
 
     component: str
@@ -52,6 +53,7 @@ class AccessReport:
     layers: tuple[LayerAnswer, ...]
     line: str = ""
     command: str = ""
+    quarantine: str = ""
 
 
 def report_access(

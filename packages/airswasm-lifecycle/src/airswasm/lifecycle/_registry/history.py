@@ -25,7 +25,7 @@ from .._home.history_settings import HistorySettings
 from ..errors import HostOffline
 from .origins import current_origin
 
-__all__ = ("HISTORY_NAMESPACE", "History", "HistoryEntry", "Outcome")
+__all__ = ("HISTORY_NAMESPACE", "History", "HistoryEntry", "Outcome", "reason_without")
 
 HISTORY_NAMESPACE = "airswasm-history"
 """Of the host's store. No slash: no component has this name."""
@@ -35,9 +35,9 @@ _NO_QUOTA = 2**62
 _DAY = 86_400.0
 _MOST_TEXT = 500
 _AT_ONCE = 1_000
-_STORED = ("act", "outcome", "before", "after", "source", "pin", "signer", "by", "via", "reason",
-           "detail", "time")  # fmt: skip
-_TEXTS = ("act", "before", "after", "source", "pin", "signer", "by", "via", "reason")
+_STORED = ("act", "outcome", "before", "after", "wanted", "source", "pin", "signer", "by", "via",
+           "reason", "detail", "time")  # fmt: skip
+_TEXTS = ("act", "before", "after", "wanted", "source", "pin", "signer", "by", "via", "reason")
 Outcome = Literal["done", "failed", "refused"]
 
 
@@ -52,7 +52,9 @@ class HistoryEntry:
         outcome: Whether it was done.
         before: The version that was active before; empty if there was none.
         after: The version that is active from then on; empty if there is none.
-        source: Where the version after came from, in canonical form.
+        wanted: The version that should have become the active one, of a change that was refused or
+            failed; empty for one that was done.
+        source: Where the version after, or the wanted one, came from, in canonical form.
         pin: The source's name for exactly that content.
         signer: The fingerprint of the key that signed it; empty if unsigned.
         by: Who made the change; see `ChangeOrigin`.
@@ -74,6 +76,7 @@ class HistoryEntry:
     by: str = ""
     via: str = ""
     reason: str = ""
+    wanted: str = ""
     detail: Mapping[str, str] = field(default_factory=dict[str, str])
     time: float = 0.0
     number: int = 0
@@ -232,6 +235,15 @@ class History:
         if self._space is None:
             raise HostOffline("a change")
         await self._space.batch(rows)
+
+
+def reason_without(error: BaseException, name: str) -> str:
+    """Return what an error says, without the name that stands beside it in a line."""
+    text = str(getattr(error, "account", "")) or safe_text(error)
+    for lead in (f"{name}: ", f"{name} "):
+        if text.startswith(lead):
+            return text[len(lead) :]
+    return text
 
 
 def _key(name: str, number: int) -> str:

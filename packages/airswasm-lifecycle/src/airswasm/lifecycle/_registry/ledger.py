@@ -330,12 +330,29 @@ class Ledger:
                 self._audit.record(event)
             self._audit.sync()
 
-    async def note_failure(self, verb: str, name: str, outcome: Outcome, reason: str) -> None:
-        """Tell in the history of a change that was refused or that failed."""
+    async def note_failure(
+        self, verb: str, name: str, outcome: Outcome, reason: str, wanted: Package | str = ""
+    ) -> None:
+        """Tell in the history of a change that was refused or that failed.
+
+        Args:
+            verb: The change.
+            name: The component.
+            outcome: `refused` or `failed`.
+            reason: Why.
+            wanted: The package or the version that should have become the active one.
+        """
         async with self._lock:
             found = self._registry.find(name)
             active = found.active if found is not None else ""
             entry = HistoryEntry(name, verb, outcome, active, active, reason=reason)
+            if isinstance(wanted, Package):
+                entry = replace(
+                    entry, wanted=wanted.version, source=wanted.recorded_source, pin=wanted.pin,
+                    signer=wanted.signer.fingerprint if wanted.signer is not None else "",
+                )  # fmt: skip
+            else:
+                entry = replace(entry, wanted=wanted)
             with suppress(StorageError):  # the error that it tells of is what the caller gets
                 await self._history.add(entry)
 

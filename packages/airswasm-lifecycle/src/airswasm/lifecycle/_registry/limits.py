@@ -13,7 +13,14 @@ from .._packages.manifest import LimitsSection, Manifest, RatesSection
 if TYPE_CHECKING:
     from .._home.policy import LimitPolicy
 
-__all__ = ("acceptance_of", "delivery_of", "limits_in_force", "limits_of", "sending_rate")
+__all__ = (
+    "acceptance_of",
+    "delivery_of",
+    "limits_in_force",
+    "limits_of",
+    "sending_rate",
+    "storage_in_force",
+)
 
 
 def limits_of(manifest: Manifest) -> Limits:
@@ -35,8 +42,27 @@ def limits_of(manifest: Manifest) -> Limits:
     )
 
 
-def limits_in_force(manifest: Manifest, policy: LimitPolicy) -> LimitsSection:
-    """Return `[limits]` with the host's value for every key that the manifest leaves open.
+def storage_in_force(
+    name: str, asked: LimitsSection | None, policy: LimitPolicy
+) -> tuple[int, int]:
+    """Return the most bytes and keys that a name may store.
+
+    An operator's quota for the name wins over what its manifest asks for; without both, the
+    policy's holds.
+    """
+    own = policy.quotas.get(name)
+    most_bytes, most_keys = (None, None) if own is None else (own.storage, own.storage_keys)
+    if asked is not None:
+        most_bytes = asked.storage if most_bytes is None else most_bytes
+        most_keys = asked.storage_keys if most_keys is None else most_keys
+    return (
+        policy.storage if most_bytes is None else most_bytes,
+        policy.storage_keys if most_keys is None else most_keys,
+    )
+
+
+def limits_in_force(name: str, manifest: Manifest, policy: LimitPolicy) -> LimitsSection:
+    """Return `[limits]` with the host's value for every key that it decides.
 
     `message_bytes` is the most that it can be: where the manifest leaves it open, a component that
     starts with much memory takes less.
@@ -44,13 +70,14 @@ def limits_in_force(manifest: Manifest, policy: LimitPolicy) -> LimitsSection:
     asked, engine = manifest.limits, limits_of(manifest)
     rates, default = asked.rates, round(Rate().per_second)
     most_bytes = policy.sent_bytes if rates.bytes is None else rates.bytes
+    storage, storage_keys = storage_in_force(name, asked, policy)
     return replace(
         asked,
         fuel=engine.fuel,
         host_memory=engine.host_memory_bytes,
         message_bytes=min(engine.most_message_bytes(), policy.message_bytes),
-        storage=policy.storage if asked.storage is None else asked.storage,
-        storage_keys=policy.storage_keys if asked.storage_keys is None else asked.storage_keys,
+        storage=storage,
+        storage_keys=storage_keys,
         rates=replace(
             rates,
             messages=default if rates.messages is None else rates.messages,

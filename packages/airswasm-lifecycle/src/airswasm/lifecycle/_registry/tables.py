@@ -9,7 +9,7 @@ from airswasm.storage import Durability, Namespace, Store
 
 from .._home.policy import HostPolicy
 from .._packages.manifest import Manifest
-from .limits import acceptance_of, delivery_of, sending_rate
+from .limits import acceptance_of, delivery_of, sending_rate, storage_in_force
 from .registry import REGISTRY_NAMESPACE, Beside
 
 __all__ = ("ComponentPolicies", "StoredTable")
@@ -96,21 +96,17 @@ class ComponentPolicies:
 
     def quota_bytes(self, component: str) -> int:
         """Return the quota of this component's namespace."""
-        own = self._policy.limits.quotas.get(component)
-        if own is not None and own.storage is not None:
-            return own.storage
-        manifest = self._manifests.get(component)
-        asked = manifest.limits.storage if manifest else None
-        return asked if asked is not None else self._policy.limits.storage
+        return self._storage(component)[0]
 
     def quota_keys(self, component: str) -> int:
         """Return the most keys of this component's namespace."""
-        own = self._policy.limits.quotas.get(component)
-        if own is not None and own.storage_keys is not None:
-            return own.storage_keys
+        return self._storage(component)[1]
+
+    def _storage(self, component: str) -> tuple[int, int]:
         manifest = self._manifests.get(component)
-        asked = manifest.limits.storage_keys if manifest else None
-        return asked if asked is not None else self._policy.limits.storage_keys
+        return storage_in_force(
+            component, None if manifest is None else manifest.limits, self._policy.limits
+        )
 
     def durability(self, component: str) -> Durability | None:
         """Return when a write of this component counts as done; None for the store's rule."""

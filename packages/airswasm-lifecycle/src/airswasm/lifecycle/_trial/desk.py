@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterable
 
 from airswasm.security import AuditEvent, AuditSink
 
@@ -23,6 +23,7 @@ class RecordedMessages:
 
     Args:
         kept: Has them; None for a home that holds nothing yet.
+        installed: Returns the names of the installed components.
         audit: Gets a line before each replay, and before a recording is removed; None where nothing
             may change.
         running: What is installed; None where nothing may change.
@@ -32,16 +33,26 @@ class RecordedMessages:
     def __init__(
         self,
         kept: KeptRecordings | None,
+        installed: Callable[[], Iterable[str]],
         audit: AuditSink | None = None,
         running: Running | None = None,
         replaying: Replaying | None = None,
     ) -> None:
-        self._kept, self._audit = kept, audit
+        self._kept, self._installed, self._audit = kept, installed, audit
         self._running, self._replaying = running, replaying
 
     def list(self) -> tuple[RecordingInfo, ...]:
-        """Return the extent of each recording, by the names of the components."""
-        return () if self._kept is None else self._kept.list()
+        """Return the extent of each recording, by the names of the components.
+
+        The components whose messages are to be recorded are there before the first message is.
+        """
+        if self._kept is None:
+            return ()
+        found = {each.name: each for each in self._kept.list()}
+        covered = filter(self._kept.settings.covers, self._installed())
+        for name in covered:
+            found.setdefault(name, RecordingInfo(name, is_recording=True))
+        return tuple(found[name] for name in sorted(found))
 
     def get(self, name: str) -> RecordingInfo:
         """Return the extent of a component's recording."""

@@ -12,6 +12,7 @@ __all__ = (
     "ApprovalRefused",
     "ArtifactCorrupt",
     "ArtifactsDamaged",
+    "KeyNotTrusted",
     "LimitAbovePolicy",
     "ManifestInvalid",
     "MemoryTooSmall",
@@ -301,3 +302,25 @@ class NeedsInCycle(LifecycleError):
     def __init__(self, name: str, cycle: Sequence[str]) -> None:
         self.name, self.cycle = name, tuple(cycle)
         super().__init__(f"{name} would need itself: {' -> '.join(self.cycle)}")
+
+
+class KeyNotTrusted(LifecycleError):
+    """A key was to be trusted no longer that is not on the list of the home.
+
+    Attributes:
+        fingerprint: Of the key.
+    """
+
+    explanation = ErrorCode(
+        "E0392",
+        "key not trusted",
+        "The key is not on the list of the keys whose packages get what they ask for, so there is "
+        "nothing to take away.",
+        "`airswasm trust list` shows the trusted keys; one of `[trust] keys` leaves with its line "
+        "in config.toml",
+        ExitStatus.NOT_FOUND,
+    )
+
+    def __init__(self, fingerprint: str) -> None:
+        self.fingerprint = fingerprint
+        super().__init__(f"the key {fingerprint} is not on the list of this home")

@@ -277,9 +277,10 @@ class ArgumentUnfit(LifecycleError):
     explanation = ErrorCode(
         "E0387",
         "argument does not fit",
-        "A value does not fit the type of the function's parameter, or JSON cannot write it.",
-        "compare it with the function's type, which `airswasm send --functions` shows; "
-        "docs/embedding.md has the JSON form of each",
+        "A value does not have the type of the function's parameter, or its type has no form in "
+        "JSON.",
+        "`airswasm send NAME --functions` shows the types; docs/embedding.md has the JSON form of "
+        "each",
         ExitStatus.USAGE,
     )
 

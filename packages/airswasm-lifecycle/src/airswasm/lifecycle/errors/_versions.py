@@ -237,15 +237,23 @@ class UpdateBlocked(UpdateFailed):
     ) -> None:
         self.verdicts = tuple(verdicts)
         stopping = [each for each in self.verdicts if each.is_stopping]
-        reason = " / ".join(map(str, stopping))
+        gates = ", ".join(each.gate for each in stopping)
+        reason = f"blocked by {gates}"
         super().__init__(name, old, new, "pass the gates", reason, active=active, state=state)
         flags = " ".join(f"--override {each.gate}" for each in stopping)
         self.hint = f"mend the new version; to accept what breaks: {flags} --reason TEXT"
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The verdicts of the other gates, a line each."""
-        return tuple(str(each) for each in self.verdicts if not each.is_stopping)
+        """The verdicts, a line for each reason; those that stop the change come first."""
+        ordered = sorted(self.verdicts, key=lambda each: not each.is_stopping)
+        return tuple(line for each in ordered for line in each.lines)
+
+    @property
+    def account(self) -> str:
+        """The error with the reasons of the gates that stop the change, in one line, for a log."""
+        stopping = [str(each) for each in self.verdicts if each.is_stopping]
+        return f"{self}: {' / '.join(stopping)}"
 
     @property
     def facts(self) -> Mapping[str, object]:
