@@ -40,10 +40,11 @@ def provide(services: Services) -> Iterable[HostInterface]:
         ServiceMissing: One of them is missing.
     """
     guard = services.get(Guard)
+    meters = services.get(Meters) if services.has(Meters) else None
     policy, effects = policy_of(services), effects_of(services)
     doorman = Doorman(guard, policy.network.internal_networks)
     client = HttpClient(doorman, policy.network, effects=effects)
-    files, programs = Filesystem(policy, effects), Processes(policy, guard, effects)
+    files, programs = Filesystem(policy, effects), Processes(policy, guard, effects, meters)
     wasi_files = WasiFilesystem(guard, policy, effects)
     meters = services.get(Meters) if services.has(Meters) else None
     network = Network(doorman, policy.network, meters, effects)
