@@ -63,6 +63,8 @@ SPECIAL: Mapping[str, object] = {
     "monitoring.quota_fill": 0.5,
     "network.internal_networks": ["10.0.0.0/8"],
     "process.environment": {"ONLY": "this"},
+    "process.readable": ["/opt/tools"],
+    "process.variables": ["TZ"],
     "replay.record": ["shop/*"],
     "replay.redact": ["password"],
     "roles.define": {

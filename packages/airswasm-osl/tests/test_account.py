@@ -199,6 +199,7 @@ async def test_what_a_program_prints_is_on_the_account(tmp_path: Path) -> None:
     assert "no room" in str(answer.value.value)
     assert mine.account.peak_bytes <= 200_000
     assert (mine.account.held_bytes, host.held_descriptors) == (0, 1)  # the folder
+    mine._close()
 
 
 async def test_near_the_total_those_with_most_are_refused() -> None:

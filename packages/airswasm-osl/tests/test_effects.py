@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from airswasm.osl import BLOCK, OslPolicy, folders_below, provide
+from airswasm.osl import BLOCK, OslPolicy, ProcessPolicy, folders_below, provide
 from airswasm.runtime import Caller, Case, HostFunction, Services
 from airswasm.runtime.wasi import WASI_VERSION
 from airswasm.security import AuditEvent, EffectLines, Grants, Guard, Kinds
@@ -19,6 +19,7 @@ from airswasm.wit import contract
 if TYPE_CHECKING:
     from conftest import HttpServer
 
+PROGRAMS = ProcessPolicy(readable=(sys.prefix, sys.base_prefix))
 KINDS = Kinds(BLOCK.capabilities)
 GRANTS = Grants(
     {
@@ -52,7 +53,7 @@ class Door:
         self.notebook, services = Notebook(), Services()
         guard = Guard(KINDS, {"local/a": GRANTS}, audit=self.notebook)
         services.add(Guard, guard)
-        services.add(OslPolicy, OslPolicy(folders_below(folder)))
+        services.add(OslPolicy, OslPolicy(folders_below(folder), processes=PROGRAMS))
         services.add(EffectLines, EffectLines(self.notebook, guard.line_of, written="every"))
         self._functions: Mapping[str, Mapping[str, HostFunction]] = {
             each.name: each.functions
@@ -88,8 +89,10 @@ class Door:
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Door:
-    return Door(tmp_path)
+async def door(anyio_backend: str, tmp_path: Path) -> AsyncIterator[Door]:
+    door = Door(tmp_path)
+    yield door
+    door.caller._close()
 
 
 async def test_files(door: Door, tmp_path: Path, anyio_backend: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-from airswasm.osl import BLOCK, NetworkPolicy, OslPolicy, folders_below, provide
+from airswasm.osl import BLOCK, NetworkPolicy, OslPolicy, ProcessPolicy, folders_below, provide
 from airswasm.runtime import Caller, Engine, EngineConfig, Instance, Limits, Services
 from airswasm.security import ForbiddenLayer, Grants, Guard, Kinds
 from airswasm.wit import contract
@@ -52,7 +52,11 @@ async def host(
     anyio_backend: str, tmp_path: Path, python_wasm: Path, cache_folder: Path
 ) -> AsyncIterator[Host]:
     guard, services = Guard(KINDS), Services()
-    policy = OslPolicy(folders_below(tmp_path), network=NetworkPolicy(transfer_bytes=1_000_000))
+    policy = OslPolicy(
+        folders_below(tmp_path),
+        network=NetworkPolicy(transfer_bytes=1_000_000),
+        processes=ProcessPolicy(readable=(sys.prefix, sys.base_prefix)),
+    )
     services.add(Guard, guard)
     services.add(OslPolicy, policy)
     offered = [
@@ -63,6 +67,7 @@ async def host(
         linked = (await engine.load(python_wasm, name="python")).link(offered)
         instance = await linked.instantiate(limits=ROOMY, caller=Caller("local/a"))
         yield Host(instance, guard, tmp_path / "local" / "a")
+        instance.close()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ from airswasm.wit import Block, Capability, Check, Metric, Section
 
 from ._forbidden import FORBIDDEN
 
-__all__ = ("BLOCK",)
+__all__ = ("BLOCK", "PROGRAMS")
+
+PROGRAMS = "programs_started_total"
 
 _PATH = "airswasm.osl._spelling:PATH"
 _ADDRESS = "airswasm.osl._network.spelling:ADDRESS"
@@ -71,6 +73,12 @@ BLOCK = Block(
             "airswasm.osl._spelling:PROGRAM",
             formerly=("process.run", "process.exec"),
             probe="airswasm.osl._probing:probe_program",
+        ),
+        Capability(
+            "process.signal",
+            "send signals to the programs {patterns} that it runs",
+            "airswasm.osl._spelling:PROGRAM",
+            formerly=("process.kill",),
         ),
         Capability(
             "tcp.connect",
@@ -138,11 +146,15 @@ BLOCK = Block(
         Metric("network_sent_bytes_total", "Bytes that components sent over TCP and UDP."),
         Metric("network_received_bytes_total", "Bytes that components received over TCP and UDP."),
         Metric("network_sockets", "Sockets that components hold open.", "gauge"),
+        Metric(PROGRAMS, "Programs that components started."),
     ),
     errors=("airswasm.osl.errors",),
+    checks=(
+        Check("files", "airswasm.osl._files.checks:check_folders"),
+        Check("programs", "airswasm.osl._processes.checks:check_programs"),
+    ),
     forbidden=FORBIDDEN,
     forget="airswasm.osl._files.forgetting:forget",
     snapshots="airswasm.osl._files.snapshots:snapshots",
     decide="airswasm.osl._files.tree:mount_layer",
-    checks=(Check("files", "airswasm.osl._files.checks:check_folders"),),
 )

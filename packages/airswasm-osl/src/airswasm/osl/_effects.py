@@ -92,10 +92,15 @@ class RunningEffect:
         """Keep the record open after the block, if that ends without an error."""
         self._outlives = True
 
-    def end(self, error: BaseException | None = None) -> None:
+    def cancel(self) -> None:
+        """Write the record of what ends with its component, or with its handle."""
+        self.end(_Cancelled())
+
+    def end(self, error: BaseException | None = None, *, reason: str = "") -> None:
         """Write the record. Ending twice is harmless.
 
         Args:
+            reason: A word on an end without an error: the exit code of a program.
             error: The reason why it failed; a refusal of the operating system or of the policy is a
                 denial, with its layer.
         """
@@ -110,13 +115,17 @@ class RunningEffect:
                 *self._decided,
                 outcome="done" if error is None else "deny" if layer else "failed",
                 act=self._act,
-                reason="" if error is None else _reason(error),
+                reason=reason if error is None else _reason(error),
                 layer=layer,
                 bytes_in=self._bytes_in,
                 bytes_out=self._bytes_out,
                 seconds=time.monotonic() - self._since,
             )
         )
+
+
+class _Cancelled(BaseException):
+    """Stands for the end of a component or a handle."""
 
 
 def effects_of(services: Services) -> Effects:

@@ -26,6 +26,9 @@ MOUNTS = "/mnt"
 _MOUNT = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 _COMPONENT = re.compile(r"[a-z][a-z0-9-]{0,62}/[a-z][a-z0-9-]{0,62}", re.ASCII)
 
+_LOADING = ("LD_", "DYLD_", "GLIBC_", "GCONV_")
+"""Beginnings of variables by which a loader runs other code."""
+
 FolderOf = Callable[[str], Path]
 """Returns the folder of the host that is a component's `/`, by the component's name."""
 
@@ -189,6 +192,16 @@ class ProcessPolicy:
         cpu_seconds: Processor time of each process.
         memory_bytes: Address space of each process, in bytes.
         file_bytes: Size of the largest file that a process may write, in bytes.
+        open_files: Files that a process may hold open.
+        programs: Programs that one component may run at once.
+        processes: Processes and threads of one program at once.
+        variables: Names of environment variables that a component may set for its programs.
+        readable: Files and folders of the host that programs may read and run, beside the system's
+            and the program itself: an interpreter elsewhere.
+        network: Whether programs have the host's network; else they can make no socket. No grant of
+            `tcp`, `udp` or `http` binds them.
+        unconfined: Whether programs run where this machine lacks a protection; see `airswasm
+            doctor`.
     """
 
     timeout: float = 30.0
@@ -200,6 +213,24 @@ class ProcessPolicy:
     cpu_seconds: int = 600
     memory_bytes: int = 2 * 1024 * 1024 * 1024
     file_bytes: int = 256 * 1024 * 1024
+    open_files: int = 256
+    programs: int = 8
+    processes: int = 64
+    variables: tuple[str, ...] = ("LANG", "LC_ALL", "LC_CTYPE", "NO_COLOR", "TZ")
+    readable: tuple[str, ...] = ()
+    network: bool = False
+    unconfined: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("cpu_seconds", "memory_bytes", "open_files", "programs", "processes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
+        for name in self.variables:
+            if name.startswith(_LOADING) or name == "PATH":
+                raise ValueError(f"variables must not have {name}: it chooses the code that runs")
+        for path in self.readable:
+            if not Path(path).is_absolute():
+                raise ValueError(f"readable must have absolute paths, not {path!r}")
 
     def seconds(self, timeout_ms: int) -> float:
         """Return a component's timeout in seconds; 0 means the default."""
@@ -219,8 +250,9 @@ class OslPolicy:
         forbidden_folders: Folders of the host that no component's `/` may contain or lie in.
         files_folder: Where components' own folders are; they may lie in it although a forbidden
             folder contains it.
-        python_executable: The Python that sets the limits of programs before they run; empty for
-            the one that runs.
+        python_executable: The Python that starts programs and sets their limits; empty for the one
+            that runs.
+        home: The home of the host, which no program may read; None where there is none.
     """
 
     folder_of: FolderOf
@@ -231,6 +263,7 @@ class OslPolicy:
     forbidden_folders: tuple[Path, ...] = (Path("/proc"), Path("/sys"), Path("/dev"))
     files_folder: Path | None = None
     mounts: tuple[Mount, ...] = ()
+    home: Path | None = None
 
     def root_of(self, component: str) -> Path:
         """Return the folder that is a component's `/`, after following its links.
@@ -289,7 +322,7 @@ def policy_of(services: Services) -> OslPolicy:
         return policy
     home = services.get(Home).folder
     forbidden = (*policy.forbidden_folders, home)
-    return replace(policy, forbidden_folders=forbidden, files_folder=files_of(services))
+    return replace(policy, forbidden_folders=forbidden, files_folder=files_of(services), home=home)
 
 
 def files_of(services: Services) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from airswasm.runtime import Services
 
 from ._policy import policy_of
-from ._processes.process import check_program
+from ._processes.command import check_program
 from .errors import OslError
 
 __all__ = ("probe_program", "probe_readable", "probe_writable")

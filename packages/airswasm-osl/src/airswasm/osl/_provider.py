@@ -42,6 +42,7 @@ def provide(services: Services) -> Iterable[HostInterface]:
         MountInvalid: A mount would give components what the forbidden list has.
     """
     guard = services.get(Guard)
+    meters = services.get(Meters) if services.has(Meters) else None
     policy, effects = policy_of(services), effects_of(services)
     doorman = Doorman(guard, policy.network.internal_networks)
     client = HttpClient(doorman, policy.network, effects=effects)
@@ -50,9 +51,8 @@ def provide(services: Services) -> Iterable[HostInterface]:
     if policy.mounts:
         guard.add_layer(MountLayer(policy.mounts, guard))
     tree = Tree(policy, guard, effects)
-    files, programs = Filesystem(tree), Processes(policy, guard, effects)
+    files, programs = Filesystem(tree), Processes(policy, guard, effects, meters)
     wasi_files = WasiFilesystem(tree)
-    meters = services.get(Meters) if services.has(Meters) else None
     network = Network(doorman, policy.network, meters, effects)
     http, wasi_http = Http(client, policy.network), WasiHttp(guard, client, policy.network)
     if services.has(LiveSettings) and not services.has(OslPolicy):

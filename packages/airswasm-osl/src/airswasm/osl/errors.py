@@ -141,6 +141,112 @@ class OperationFailed(OslError):
     explanation = OslError.explanation
 
 
+class ProgramNotConfined(AccessDenied):
+    """This machine lacks a protection that programs of components need.
+
+    Attributes:
+        missing: The protections: `files`, `network`, `number`, `processes`.
+    """
+
+    explanation = ErrorCode(
+        "E0813",
+        "program not confined",
+        "This machine cannot confine a program that a component starts.",
+        "see `airswasm doctor`; to run programs all the same: `airswasm config set "
+        "process.unconfined true`",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, missing: tuple[str, ...]) -> None:
+        self.missing = missing
+        super().__init__(
+            f"this machine does not confine programs ({', '.join(missing)}); the host's operator "
+            "can allow them with process.unconfined",
+            "host",
+        )
+
+
+class ProgramNotStarted(OslError):
+    """The operating system does not run a program.
+
+    Attributes:
+        command_line: The program and its arguments.
+        reason: The system's reason.
+    """
+
+    explanation = ErrorCode(
+        "E0814",
+        "program not started",
+        "The operating system does not run a program that a component may run.",
+        "run it by hand as the host's user; what it reads elsewhere belongs in process.readable",
+    )
+
+    def __init__(self, command_line: str, reason: str) -> None:
+        self.command_line, self.reason = command_line, reason
+        program = command_line.partition(" ")[0]
+        super().__init__(f"{program} did not start: {reason}")
+
+
+class KeeperFailed(OslError):
+    """The process that starts programs for the host does not run.
+
+    Attributes:
+        reason: The reason.
+    """
+
+    explanation = ErrorCode(
+        "E0815",
+        "programs cannot start",
+        "The process that starts programs for the host does not run.",
+        "name a Python interpreter in engine.python_executable, and see `airswasm doctor`",
+    )
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f"the process that starts programs does not run: {reason} (engine.python_executable)"
+        )
+
+
+class TooManyPrograms(LimitReached):
+    """A component runs as many programs as it may.
+
+    Attributes:
+        most: The limit.
+    """
+
+    explanation = ErrorCode(
+        "E0816",
+        "too many programs",
+        "A component runs as many programs at once as it may.",
+        "let one end, or raise process.programs",
+    )
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        super().__init__(f"{most} programs run already (process.programs)")
+
+
+class VariableRefused(AccessDenied):
+    """A component may not set an environment variable of a program.
+
+    Attributes:
+        name: The variable.
+    """
+
+    explanation = ErrorCode(
+        "E0817",
+        "variable refused",
+        "A component may not set that environment variable for a program.",
+        "to allow it for every component, add it to process.variables",
+        ExitStatus.REFUSED,
+    )
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"the variable {name} is not among process.variables", "host")
+
+
 class AddressRefused(AccessDenied):
     """The address is one of this host or its networks, and the grant does not name it."""
 

@@ -4,6 +4,7 @@ from ._blocking import BlockingEngine, BlockingInstance, BlockingPool, in_thread
 from ._calls.call import Call, CallState
 from ._component import Component, LinkedComponent
 from ._config import CompileLimits, CompileProgress, EngineConfig, ProgressSink
+from ._confining.launching import SYSTEM_FOLDERS, confined_python, missing_protections
 from ._engine import Engine
 from ._exports import CallTarget, Exports
 from ._health import Finding, Health, HealthSources
@@ -190,6 +191,9 @@ __all__ = (
     "check_address_space",
     "drop_cancellation",
     "find_interpreter",
+    "SYSTEM_FOLDERS",
+    "confined_python",
+    "missing_protections",
     "in_thread",
     "noting",
     "is_cancelled_by_scope",

@@ -11,11 +11,9 @@ gigabyte, so that only what is written counts.
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import shutil
-import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
@@ -23,19 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import airswasm.wit as wit  # as a module: `config show` reads the limits, and needs no contract
-from airswasm.runtime import find_interpreter
+from airswasm import runtime
+from airswasm.runtime import SYSTEM_FOLDERS, confined_python, find_interpreter
 
-from . import _confined_child
 from .errors import BuildTooLarge
 
 __all__ = ("BuildLimits", "Confinement", "explain_missing", "find_program", "missing_protections")
 
-_SYSTEM = (
-    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/nix/store",
-    "/proc/self", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/sys",
-    "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives",
-    "/etc/localtime", "/sys/devices/system/cpu",
-)  # fmt: skip
 _OF_PYTHON = ("bin", "lib", "lib64", "include", "share", "pyvenv.cfg")
 """Below Python's prefix, which may be a project's or a user's folder with other things in it."""
 _TOOLS = (".cargo/bin", ".rustup", "go/bin", ".pyenv/versions", ".pyenv/shims")
@@ -110,7 +102,10 @@ class Confinement:
             "waived": self.waived,
             "parent": os.getpid(),
         }
-        return [*_starter(), json.dumps(request)]
+        return [
+            *confined_python("one_command", find_interpreter() or sys.executable),
+            json.dumps(request),
+        ]
 
     def check_size(self) -> None:
         """Check that everything in the folder is not more than allowed.
@@ -147,36 +142,9 @@ def explain_missing(missing: Sequence[str]) -> str:
     return "; ".join(_MEANINGS[each] for each in missing)
 
 
-@functools.cache
 def missing_protections() -> tuple[str, ...]:
-    """Return the protections that this platform does not give: `files`, `network`, `processes`.
-
-    They are tried out, once for each process.
-    """
-    if sys.platform != "linux":
-        return ("files", "network", "processes")
-    probe = (
-        "import importlib.util, os, sys\n"
-        "spec = importlib.util.spec_from_file_location('child', sys.argv[1])\n"
-        "child = importlib.util.module_from_spec(spec); spec.loader.exec_module(child)\n"
-        "missing = [] if child._unshare() else ['processes']\n"
-        "child.libc.prctl(38, 1, 0, 0, 0)\n"
-        "if not child.fence_files([], []): missing.append('files')\n"
-        "if not child.fence_network(): missing.append('network')\n"
-        "os.write(1, ' '.join(missing).encode())\n"
-    )
-    ran = subprocess.run(
-        [find_interpreter() or sys.executable, "-I", "-S", "-c", probe, _confined_child.__file__],
-        capture_output=True,
-        check=False,
-    )
-    if ran.returncode != 0:
-        return ("files", "network", "processes")
-    return tuple(sorted(ran.stdout.decode().split()))
-
-
-def _starter() -> list[str]:
-    return [find_interpreter() or sys.executable, "-I", "-S", _confined_child.__file__]
+    """Return the protections that this platform does not give: `files`, `network`, `processes`."""
+    return tuple(each for each in runtime.missing_protections() if each in _MEANINGS)
 
 
 def find_program(program: str) -> str | None:
@@ -193,7 +161,7 @@ def _readable_paths() -> list[str]:
 
 def _readable() -> Iterator[Path]:
     """Yield what a build may read and execute: the system, this Python, and toolchains."""
-    yield from map(Path, _SYSTEM)
+    yield from map(Path, (*SYSTEM_FOLDERS, "/opt"))
     own = Path(find_interpreter() or sys.executable).resolve().parent.parent
     for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix, own):
         yield from (Path(prefix) / each for each in _OF_PYTHON)

@@ -1,0 +1,90 @@
+"""The rights of a program: what it may read, write and take, as the supervisor sets them.
+
+A program reads the system's folders, its own file, and what `[process] readable` lists; it reads
+and writes its component's folder. The grants of a component bind it and not the program: a program
+that could read the host's home would be a way around them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from airswasm.runtime import SYSTEM_FOLDERS, missing_protections
+
+from .._policy import OslPolicy
+from ..errors import AccessDenied, ProgramNotConfined
+
+__all__ = ("request_of", "waived_protections")
+
+_FOR_NETWORK = (
+    "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/services", "/etc/ssl/certs",
+    "/etc/ca-certificates", "/etc/pki",
+)  # fmt: skip
+
+
+def request_of(
+    policy: OslPolicy,
+    component: str,
+    command: Sequence[str],
+    real_program: str,
+    environment: Mapping[str, str],
+    seconds: float,
+) -> dict[str, object]:
+    """Return what the supervisor of a program needs to know.
+
+    Raises:
+        AccessDenied: A folder that it may read contains the host's home.
+        ProgramNotConfined: This machine lacks a protection, and no setting does without it.
+    """
+    bounds = policy.processes
+    folders = [*SYSTEM_FOLDERS, *bounds.readable]
+    if bounds.network:
+        folders += _FOR_NETWORK
+    _check_readable(policy, folders)
+    return {
+        "command": list(command),
+        "environment": dict(environment),
+        "read": [*folders, real_program],
+        "write": [str(policy.root_of(component))],
+        "network": bounds.network,
+        "processes": bounds.processes,
+        "limits": {
+            "CPU": bounds.cpu_seconds,
+            "AS": bounds.memory_bytes,
+            "FSIZE": bounds.file_bytes,
+            "NOFILE": bounds.open_files,
+            "CORE": 0,
+            **({} if "processes" in missing_protections() else {"NPROC": bounds.processes}),
+        },
+        "seconds": seconds,
+        "waived": waived_protections(policy),
+    }
+
+
+def waived_protections(policy: OslPolicy) -> list[str]:
+    """Return the protections that programs do without on this machine.
+
+    Raises:
+        ProgramNotConfined: It lacks one, and no setting does without it.
+    """
+    missing = missing_protections()
+    if missing and not policy.processes.unconfined:
+        raise ProgramNotConfined(missing)
+    return list(missing)
+
+
+def _check_readable(policy: OslPolicy, folders: Sequence[str]) -> None:
+    """Refuse folders that hold the host's home, with its keys and all components' data."""
+    if policy.home is None:
+        return
+    home = Path(os.path.realpath(policy.home))
+    for each in folders:
+        folder = Path(os.path.realpath(each))
+        if home == folder or folder in home.parents or home in folder.parents:
+            raise AccessDenied(
+                f"programs may read {each}, and the host's home is {home}: they must not meet "
+                "(process.readable)",
+                "host",
+            )
