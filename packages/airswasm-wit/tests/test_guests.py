@@ -24,7 +24,8 @@ TOUR = (
     "get none;set ok;get v;exists true;delete true;scan x=y next x;back x=y;"
     "ttl 8;expiring ok;swap s;batch 1;full 1 2 3 4 5 6;prefix 2 true;usage 1 2 3;check true;"
     "list storage:read=**;read data;write ok;append ok;remove not-found f;mkdir ok;ls n file;"
-    "stat directory 5 6;run 3 out err;connect;receive tcp;send ok;exchange U;http 200 c=d page"
+    "stat directory 5 6;run 3 out err;connect;receive tcp;send ok;exchange U;"
+    "resolve 1.2.3.4 ::1;http 200 c=d page;trace 00-a-b-01"
 )
 
 
@@ -72,7 +73,11 @@ CALLS = [
     ("[method]connection.send", "connection", b"x"),
     ("drop", "connection"),
     ("exchange", "h:2", b"u", 9),
+    ("resolve", "h", 9),
     ("request", "GET", "http://h/", [("a", "b")], b"body", 10),
+    ("current",),
+    ("set-attribute", "k", "v"),
+    ("add-event", "e", 1),
 ]
 
 
@@ -125,24 +130,12 @@ class Host:
                 "airswasm:component/capabilities@0.1.0",
                 {"check": True, "list": [{"capability": "storage:read", "pattern": "**"}]},
             ),
+            *self._doors(),
+            self._offer("airswasm:component/dns@0.1.0", {"resolve": ok(["1.2.3.4", "::1"])}),
             self._offer(
-                "airswasm:component/filesystem@0.1.0",
-                {
-                    "read": ok(b"data"),
-                    "write": done,
-                    "append": done,
-                    "remove": err(case("not-found", "f")),
-                    "create-directory": done,
-                    "list-directory": ok([{"name": "n", "kind": "file"}]),
-                    "stat": ok({"kind": "directory", "size_bytes": 5, "modified_ns": 6}),
-                },
+                "airswasm:component/tracing@0.1.0",
+                {"current": "00-a-b-01", "set-attribute": None, "add-event": None},
             ),
-            self._offer(
-                "airswasm:component/process@0.1.0",
-                {"run": ok({"exit_code": 3, "stdout": b"out", "stderr": b"err"})},
-            ),
-            self._tcp(),
-            self._offer("airswasm:component/udp@0.1.0", {"exchange": ok(b"U")}),
             self._offer(
                 "airswasm:component/http@0.1.0",
                 {"request": ok({"status": 200, "headers": [("c", "d")], "body": b"page"})},
@@ -173,28 +166,90 @@ class Host:
         functions = {name: self._noting(name, answer) for name, answer in offered.items()}
         return runtime.HostInterface("airswasm:component/storage@0.1.0", functions)
 
-    def _tcp(self) -> object:
-        ok = runtime.Ok
-        functions = {
-            "connect": self._noting("connect", lambda: ok("connection")),
-            **{
-                name: self._noting(name, lambda answer=answer: answer)
-                for name, answer in {
+    def _doors(self) -> list[object]:
+        ok, err, case = runtime.Ok, runtime.Err, runtime.Case
+        done, info = ok(None), {"kind": "file", "size_bytes": 5, "modified_ns": 6}
+        openers = ("read", "write", "update", "create", "replace")
+        received = iter([ok({"sender": "1.2.3.4:2", "data": b"D"}), err(case("timed-out"))])
+        return [
+            self._offer(
+                "airswasm:component/filesystem@0.1.0",
+                {
+                    "read": ok(b"data"),
+                    "write": done,
+                    "append": done,
+                    "remove": err(case("not-found", "f")),
+                    "rename": done,
+                    "create-directory": done,
+                    "list-directory": ok([{"name": "n", "kind": "file"}]),
+                    "list-page": ok([{"name": "b", "kind": "file"}]),
+                    "stat": ok({"kind": "directory", "size_bytes": 5, "modified_ns": 6}),
+                    **{f"open-to-{each}": ok("open-file") for each in openers},
+                    "[method]open-file.read": ok(b"data"),
+                    "[method]open-file.write": done,
+                    "[method]open-file.append": ok(9),
+                    "[method]open-file.set-size": done,
+                    "[method]open-file.sync": done,
+                    "[method]open-file.info": ok(info),
+                    "[method]open-file.commit": done,
+                },
+                "open-file",
+            ),
+            self._offer(
+                "airswasm:component/process@0.1.0",
+                {
+                    "run": ok({"exit_code": 3, "stdout": b"out", "stderr": b"err"}),
+                    "spawn": ok("child"),
+                    "[method]child.read-stdout": ok(b"out"),
+                    "[method]child.read-stderr": ok(b"err"),
+                    "[method]child.write-stdin": done,
+                    "[method]child.close-stdin": None,
+                    "[method]child.signal": done,
+                    "[method]child.wait": ok(-9),
+                    "[method]child.kill": None,
+                },
+                "child",
+            ),
+            self._offer(
+                "airswasm:component/tcp@0.1.0",
+                {
+                    "connect": ok("connection"),
                     "[method]connection.receive": ok(b"tcp"),
-                    "[method]connection.send": ok(None),
-                }.items()
-            },
-        }
-        dropped = runtime.HostResource(lambda value: self.calls.append(("drop", value)))
-        name = "airswasm:component/tcp@0.1.0"
-        return runtime.HostInterface(name, functions, {"connection": dropped})
+                    "[method]connection.send": done,
+                    "[method]connection.finish": done,
+                    "[method]connection.peer": "1.2.3.4:1",
+                    "listen": ok("listener"),
+                    "[method]listener.address": "127.0.0.1:7",
+                    "[method]listener.accept": ok("connection"),
+                },
+                "connection",
+                "listener",
+            ),
+            self._offer(
+                "airswasm:component/udp@0.1.0",
+                {
+                    "exchange": ok(b"U"),
+                    "bind": ok("socket"),
+                    "[method]socket.address": "127.0.0.1:8",
+                    "[method]socket.send": done,
+                    "[method]socket.receive": lambda: next(received),
+                },
+                "socket",
+            ),
+        ]
 
-    def _offer(self, name: str, answers: dict[str, object]) -> object:
+    def _offer(self, name: str, answers: dict[str, object], *resources: str) -> object:
         functions = {
-            function: self._noting(function, lambda answer=answer: answer)
+            function: self._noting(
+                function, answer if callable(answer) else lambda answer=answer: answer
+            )
             for function, answer in answers.items()
         }
-        return runtime.HostInterface(name, functions)
+        dropped = {
+            each: runtime.HostResource(lambda value: self.calls.append(("drop", value)))
+            for each in resources
+        }
+        return runtime.HostInterface(name, functions, dropped)
 
     def _noting(self, name: str, answer: Callable[[], object]) -> Callable[..., object]:
         def function(caller: object, *arguments: object) -> object:
@@ -234,7 +289,9 @@ async def test_every_interface_works(
         instance = await started(engine, tour, host)
         answer = await instance.call(names.HANDLE_MESSAGE, "local/asker", None, b"tour")
         assert answer == runtime.Ok(TOUR.encode())
-        assert host.calls == CALLS
+        *called, (name, event, attributes) = host.calls
+        assert [*called, (name, event, len(attributes))] == CALLS
+        assert [(each.key, each.value) for each in attributes] == [("k", "v")]
         instance.close()
 
 
@@ -319,3 +376,28 @@ async def test_c_frees_what_a_message_took(
 def engine_config(tmp_path_factory: pytest.TempPathFactory) -> object:
     """One compile cache for all tests: the Python guest takes seconds to compile."""
     return runtime.EngineConfig(cache_folder=tmp_path_factory.mktemp("compiled"))
+
+
+DOORS = (
+    "rename ok;page b;open ok;open ok;open ok;open ok;open ok;read data;write ok;append 9;"
+    "size ok;sync ok;info 5;commit ok;spawn ok;out out;err err;in ok;signal ok;wait 9;finish ok;"
+    "peer 1.2.3.4:1;listen 127.0.0.1:7;accept ok;bind 127.0.0.1:8;to ok;from 1.2.3.4:2 D;late true"
+)
+
+
+async def test_c_opens_every_door(
+    anyio_backend: str, build_c: Callable[[str], bytes], engine_config: object
+) -> None:
+    """Each function of a resource takes and gives what the WIT says, and each is dropped once."""
+    host = Host()
+    async with runtime.Engine(engine_config) as engine:
+        instance = await started(engine, build_c("doors"), host)
+        answer = await instance.call(names.HANDLE_MESSAGE, "local/asker", None, b"")
+        assert answer == runtime.Ok(DOORS.encode())
+        instance.close()
+    opened = ["open-file"] * 5 + ["child", "connection", "connection", "listener", "socket"]
+    assert [call[1] for call in host.calls if call[0] == "drop"] == opened
+    assert ("[method]open-file.read", "open-file", 2**64 - 1, 7) in host.calls
+    spawned = ("spawn", "/bin/x", ["a", "b"], "/", [("K", "v")], 9)
+    assert spawned in host.calls
+    assert ("[method]child.signal", "child", "continue") in host.calls

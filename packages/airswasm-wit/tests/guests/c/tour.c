@@ -1,34 +1,5 @@
 /* Calls every host function once and answers with what each gave; see guests.py. */
-#include "airswasm.h"
-
-static airswasm_text told;
-
-static void say(airswasm_text word) {
-    if (told.length) told = airswasm_join(told, AIRSWASM_TEXT(" "));
-    told = airswasm_join(told, word);
-}
-static void line(const char *name, uint32_t length) {
-    if (told.length) told = airswasm_join(told, AIRSWASM_TEXT(";"));
-    told = airswasm_join(told, (airswasm_text){name, length});
-}
-#define LINE(name) line(name, sizeof(name) - 1)
-
-static void say_bytes(airswasm_bytes bytes) { say(airswasm_as_text(bytes)); }
-static void say_number(uint64_t number) { say(airswasm_decimal(number)); }
-static void say_bool(bool value) { say(value ? AIRSWASM_TEXT("true") : AIRSWASM_TEXT("false")); }
-static void say_done(airswasm_done done) { say(done.failed ? AIRSWASM_TEXT("?") : AIRSWASM_TEXT("ok")); }
-static void say_lookup(airswasm_lookup found) {
-    if (found.failed) say(AIRSWASM_TEXT("?"));
-    else if (found.found) say_bytes(found.value);
-    else say(AIRSWASM_TEXT("none"));
-}
-static void say_content(airswasm_content content) {
-    if (content.failed) say(AIRSWASM_TEXT("?"));
-    else say_bytes(content.value);
-}
-static void say_pair(airswasm_text left, airswasm_text right) {
-    say(airswasm_join(airswasm_join(left, AIRSWASM_TEXT("=")), right));
-}
+#include "telling.h"
 
 static void messages(void) {
     airswasm_text other = AIRSWASM_TEXT("local/other");
@@ -172,6 +143,9 @@ static void network(void) {
     }
     LINE("exchange");
     say_content(airswasm_udp_exchange(AIRSWASM_TEXT("h:2"), AIRSWASM_BYTES("u"), 9));
+    LINE("resolve");
+    airswasm_addresses found = airswasm_resolve(AIRSWASM_TEXT("h"), 9);
+    for (uint32_t i = 0; !found.failed && i < found.count; i++) say(found.addresses[i]);
     LINE("http");
     airswasm_header header = {AIRSWASM_TEXT("a"), AIRSWASM_TEXT("b")};
     airswasm_response page = airswasm_http_request(AIRSWASM_TEXT("GET"), AIRSWASM_TEXT("http://h/"),
@@ -180,6 +154,12 @@ static void network(void) {
     for (uint32_t i = 0; !page.failed && i < page.header_count; i++)
         say_pair(page.headers[i].name, page.headers[i].value);
     say_bytes(page.body);
+    LINE("trace");
+    airswasm_trace trace = airswasm_current_trace();
+    if (trace.found) say(trace.traceparent);
+    airswasm_set_attribute(AIRSWASM_TEXT("k"), AIRSWASM_TEXT("v"));
+    airswasm_attribute attribute = {AIRSWASM_TEXT("k"), AIRSWASM_TEXT("v")};
+    airswasm_add_event(AIRSWASM_TEXT("e"), &attribute, 1);
 }
 
 static airswasm_reply coded(airswasm_bytes payload) {

@@ -1,5 +1,6 @@
 // Calls every host function once and answers with what each gave; see test_guests.py.
 import * as capabilities from "airswasm:component/capabilities@0.1.0";
+import * as dns from "airswasm:component/dns@0.1.0";
 import * as filesystem from "airswasm:component/filesystem@0.1.0";
 import * as http from "airswasm:component/http@0.1.0";
 import { log } from "airswasm:component/logging@0.1.0";
@@ -8,6 +9,7 @@ import * as process from "airswasm:component/process@0.1.0";
 import * as storage from "airswasm:component/storage@0.1.0";
 import * as tcp from "airswasm:component/tcp@0.1.0";
 import * as timers from "airswasm:component/timers@0.1.0";
+import * as tracing from "airswasm:component/tracing@0.1.0";
 import * as udp from "airswasm:component/udp@0.1.0";
 import { split, wrap } from "./airswasm-codec.js";
 
@@ -117,9 +119,13 @@ function* network() {
   yield "send ok";
   connection[Symbol.dispose]();
   yield `exchange ${text(udp.exchange("h:2", bytes("u"), 9))}`;
+  yield `resolve ${dns.resolve("h", 9).join(" ")}`;
   const page = http.request("GET", "http://h/", [["a", "b"]], bytes("body"), 10);
   const [[name, value]] = page.headers;
   yield `http ${page.status} ${name}=${value} ${text(page.body)}`;
+  yield `trace ${tracing.current()}`;
+  tracing.setAttribute("k", "v");
+  tracing.addEvent("e", [{ key: "k", value: "v" }]);
 }
 
 function coded(payload) {

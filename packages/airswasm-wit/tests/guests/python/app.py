@@ -5,6 +5,7 @@ from componentize_py_types import Err, Ok
 from wit_world import exports
 from wit_world.imports import (
     capabilities,
+    dns,
     filesystem,
     http,
     logging,
@@ -14,6 +15,7 @@ from wit_world.imports import (
     storage,
     tcp,
     timers,
+    tracing,
     udp,
 )
 
@@ -133,9 +135,13 @@ def network():
         connection.send(b"x")
         yield "send ok"
     yield f"exchange {text(udp.exchange('h:2', b'u', 9))}"
+    yield f"resolve {' '.join(dns.resolve('h', 9))}"
     page = http.request("GET", "http://h/", [("a", "b")], b"body", 10)
     (name, value), *_ = page.headers
     yield f"http {page.status} {name}={value} {text(page.body)}"
+    yield f"trace {tracing.current()}"
+    tracing.set_attribute("k", "v")
+    tracing.add_event("e", [tracing.Attribute("k", "v")])
 
 
 def coded(payload):

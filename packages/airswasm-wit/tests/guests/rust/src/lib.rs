@@ -2,7 +2,8 @@
 use airswasm_guest::codec;
 use airswasm_guest::filesystem::FileKind;
 use airswasm_guest::{
-    capabilities, export, filesystem, http, info, messaging, process, storage, tcp, timers, udp, warn,
+    capabilities, dns, export, filesystem, http, info, messaging, process, storage, tcp, timers,
+    tracing, udp, warn,
     Callbacks, Failure, Handler, Health, Lifecycle, Message, MessagingError, Migration, OsError,
     Reply, WriteError,
 };
@@ -170,6 +171,7 @@ fn network(told: &mut Vec<String>) -> Result<(), Failure> {
         "exchange {}",
         text(Some(udp::exchange("h:2", b"u", 9)?))
     ));
+    told.push(format!("resolve {}", dns::resolve("h", 9)?.join(" ")));
     let page = http::request("GET", "http://h/", &[("a".into(), "b".into())], b"body", 10)?;
     let (name, value) = &page.headers[0];
     told.push(format!(
@@ -177,6 +179,10 @@ fn network(told: &mut Vec<String>) -> Result<(), Failure> {
         page.status,
         text(Some(page.body))
     ));
+    told.push(format!("trace {}", tracing::current().unwrap_or_default()));
+    tracing::set_attribute("k", "v");
+    let attribute = tracing::Attribute { key: "k".into(), value: "v".into() };
+    tracing::add_event("e", &[attribute]);
     Ok(())
 }
 

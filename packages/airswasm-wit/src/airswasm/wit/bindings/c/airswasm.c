@@ -16,6 +16,7 @@ AIRSWASM_TYPE_HOST_
 #define PROCESS "airswasm:component/process@0.1.0"
 #define TCP "airswasm:component/tcp@0.1.0"
 #define UDP "airswasm:component/udp@0.1.0"
+#define DNS "airswasm:component/dns@0.1.0"
 #define HTTP "airswasm:component/http@0.1.0"
 
 /* The host writes results where the canonical ABI says; these hold that the structs agree. */
@@ -403,6 +404,49 @@ extern void import_create_directory(const char *, uint32_t, airswasm_done *);
 IMPORT(FILESYSTEM, "list-directory")
 extern void import_list_directory(const char *, uint32_t, airswasm_directory *);
 IMPORT(FILESYSTEM, "stat") extern void import_stat(const char *, uint32_t, airswasm_file_info *);
+IMPORT(FILESYSTEM, "rename")
+extern void import_rename(const char *, uint32_t, const char *, uint32_t, airswasm_done *);
+IMPORT(FILESYSTEM, "list-page")
+extern void import_list_page(const char *, uint32_t, const char *, uint32_t, uint32_t,
+                             airswasm_directory *);
+IMPORT(FILESYSTEM, "open-to-read")
+extern void import_open_to_read(const char *, uint32_t, airswasm_count *);
+IMPORT(FILESYSTEM, "open-to-write")
+extern void import_open_to_write(const char *, uint32_t, airswasm_count *);
+IMPORT(FILESYSTEM, "open-to-update")
+extern void import_open_to_update(const char *, uint32_t, airswasm_count *);
+IMPORT(FILESYSTEM, "open-to-create")
+extern void import_open_to_create(const char *, uint32_t, airswasm_count *);
+IMPORT(FILESYSTEM, "open-to-replace")
+extern void import_open_to_replace(const char *, uint32_t, airswasm_count *);
+IMPORT(FILESYSTEM, "[method]open-file.read")
+extern void import_file_read(uint32_t, uint64_t, uint32_t, airswasm_content *);
+IMPORT(FILESYSTEM, "[method]open-file.write")
+extern void import_file_write(uint32_t, uint64_t, const uint8_t *, uint32_t, airswasm_done *);
+IMPORT(FILESYSTEM, "[method]open-file.append")
+extern void import_file_append(uint32_t, const uint8_t *, uint32_t, airswasm_id *);
+IMPORT(FILESYSTEM, "[method]open-file.set-size")
+extern void import_file_set_size(uint32_t, uint64_t, airswasm_done *);
+IMPORT(FILESYSTEM, "[method]open-file.sync") extern void import_file_sync(uint32_t, airswasm_done *);
+IMPORT(FILESYSTEM, "[method]open-file.info")
+extern void import_file_info(uint32_t, airswasm_file_info *);
+IMPORT(FILESYSTEM, "[method]open-file.commit")
+extern void import_file_commit(uint32_t, airswasm_done *);
+IMPORT(FILESYSTEM, "[resource-drop]open-file") extern void import_file_drop(uint32_t);
+IMPORT(PROCESS, "spawn")
+extern void import_spawn(const char *, uint32_t, const airswasm_text *, uint32_t, const char *,
+                         uint32_t, const airswasm_variable *, uint32_t, uint32_t, airswasm_count *);
+IMPORT(PROCESS, "[method]child.read-stdout")
+extern void import_read_stdout(uint32_t, uint32_t, airswasm_content *);
+IMPORT(PROCESS, "[method]child.read-stderr")
+extern void import_read_stderr(uint32_t, uint32_t, airswasm_content *);
+IMPORT(PROCESS, "[method]child.write-stdin")
+extern void import_write_stdin(uint32_t, const uint8_t *, uint32_t, airswasm_done *);
+IMPORT(PROCESS, "[method]child.close-stdin") extern void import_close_stdin(uint32_t);
+IMPORT(PROCESS, "[method]child.wait") extern void import_wait(uint32_t, airswasm_exit *);
+IMPORT(PROCESS, "[method]child.signal") extern void import_signal(uint32_t, uint32_t, airswasm_done *);
+IMPORT(PROCESS, "[method]child.kill") extern void import_kill(uint32_t);
+IMPORT(PROCESS, "[resource-drop]child") extern void import_child_drop(uint32_t);
 IMPORT(PROCESS, "run")
 extern void import_run(const char *, uint32_t, const airswasm_text *, uint32_t, const uint8_t *,
                        uint32_t, uint32_t, airswasm_completed *);
@@ -413,6 +457,24 @@ extern void import_receive(uint32_t, uint32_t, airswasm_content *);
 IMPORT(TCP, "[method]connection.send")
 extern void import_connection_send(uint32_t, const uint8_t *, uint32_t, airswasm_done *);
 IMPORT(TCP, "[resource-drop]connection") extern void import_connection_drop(uint32_t);
+IMPORT(TCP, "[method]connection.finish") extern void import_finish(uint32_t, airswasm_done *);
+IMPORT(TCP, "[method]connection.peer") extern void import_peer(uint32_t, airswasm_text *);
+IMPORT(TCP, "listen") extern void import_listen(const char *, uint32_t, airswasm_count *);
+IMPORT(TCP, "[method]listener.address")
+extern void import_listener_address(uint32_t, airswasm_text *);
+IMPORT(TCP, "[method]listener.accept")
+extern void import_accept(uint32_t, uint32_t, airswasm_count *);
+IMPORT(TCP, "[resource-drop]listener") extern void import_listener_drop(uint32_t);
+IMPORT(UDP, "bind") extern void import_bind(const char *, uint32_t, airswasm_count *);
+IMPORT(UDP, "[method]socket.address") extern void import_socket_address(uint32_t, airswasm_text *);
+IMPORT(UDP, "[method]socket.send")
+extern void import_socket_send(uint32_t, const char *, uint32_t, const uint8_t *, uint32_t,
+                               airswasm_done *);
+IMPORT(UDP, "[method]socket.receive")
+extern void import_socket_receive(uint32_t, uint32_t, airswasm_datagram *);
+IMPORT(UDP, "[resource-drop]socket") extern void import_socket_drop(uint32_t);
+IMPORT(DNS, "resolve")
+extern void import_resolve(const char *, uint32_t, uint32_t, airswasm_addresses *);
 IMPORT(UDP, "exchange")
 extern void import_exchange(const char *, uint32_t, const uint8_t *, uint32_t, uint32_t,
                             airswasm_content *);
@@ -463,6 +525,139 @@ airswasm_file_info airswasm_stat_file(airswasm_text path) {
     return result;
 }
 
+airswasm_done airswasm_rename_file(airswasm_text path, airswasm_text to) {
+    airswasm_done result;
+    import_rename(path.data, path.length, to.data, to.length, &result);
+    return result;
+}
+
+airswasm_directory airswasm_list_page(airswasm_text path, airswasm_text after,
+                                      uint32_t max_entries) {
+    airswasm_directory result;
+    import_list_page(path.data, path.length, after.data, after.length, max_entries, &result);
+    return result;
+}
+
+airswasm_count airswasm_open_to_read(airswasm_text path) {
+    airswasm_count result;
+    import_open_to_read(path.data, path.length, &result);
+    return result;
+}
+
+airswasm_count airswasm_open_to_write(airswasm_text path) {
+    airswasm_count result;
+    import_open_to_write(path.data, path.length, &result);
+    return result;
+}
+
+airswasm_count airswasm_open_to_update(airswasm_text path) {
+    airswasm_count result;
+    import_open_to_update(path.data, path.length, &result);
+    return result;
+}
+
+airswasm_count airswasm_open_to_create(airswasm_text path) {
+    airswasm_count result;
+    import_open_to_create(path.data, path.length, &result);
+    return result;
+}
+
+airswasm_count airswasm_open_to_replace(airswasm_text path) {
+    airswasm_count result;
+    import_open_to_replace(path.data, path.length, &result);
+    return result;
+}
+
+airswasm_content airswasm_file_read(uint32_t file, uint64_t offset, uint32_t max_bytes) {
+    airswasm_content result;
+    import_file_read(file, offset, max_bytes, &result);
+    return result;
+}
+
+airswasm_done airswasm_file_write(uint32_t file, uint64_t offset, airswasm_bytes content) {
+    airswasm_done result;
+    import_file_write(file, offset, content.data, content.length, &result);
+    return result;
+}
+
+airswasm_id airswasm_file_append(uint32_t file, airswasm_bytes content) {
+    airswasm_id result;
+    import_file_append(file, content.data, content.length, &result);
+    return result;
+}
+
+airswasm_done airswasm_file_set_size(uint32_t file, uint64_t size_bytes) {
+    airswasm_done result;
+    import_file_set_size(file, size_bytes, &result);
+    return result;
+}
+
+airswasm_done airswasm_file_sync(uint32_t file) {
+    airswasm_done result;
+    import_file_sync(file, &result);
+    return result;
+}
+
+airswasm_file_info airswasm_file_stat(uint32_t file) {
+    airswasm_file_info result;
+    import_file_info(file, &result);
+    return result;
+}
+
+airswasm_done airswasm_file_commit(uint32_t file) {
+    airswasm_done result;
+    import_file_commit(file, &result);
+    return result;
+}
+
+void airswasm_file_close(uint32_t file) { import_file_drop(file); }
+
+airswasm_count airswasm_spawn(airswasm_text program, const airswasm_text *arguments,
+                              uint32_t argument_count, airswasm_text directory,
+                              const airswasm_variable *environment, uint32_t variable_count,
+                              uint32_t timeout_ms) {
+    airswasm_count result;
+    import_spawn(program.data, program.length, arguments, argument_count, directory.data,
+                 directory.length, environment, variable_count, timeout_ms, &result);
+    return result;
+}
+
+airswasm_content airswasm_child_read_stdout(uint32_t child, uint32_t max_bytes) {
+    airswasm_content result;
+    import_read_stdout(child, max_bytes, &result);
+    return result;
+}
+
+airswasm_content airswasm_child_read_stderr(uint32_t child, uint32_t max_bytes) {
+    airswasm_content result;
+    import_read_stderr(child, max_bytes, &result);
+    return result;
+}
+
+airswasm_done airswasm_child_write_stdin(uint32_t child, airswasm_bytes data) {
+    airswasm_done result;
+    import_write_stdin(child, data.data, data.length, &result);
+    return result;
+}
+
+void airswasm_child_close_stdin(uint32_t child) { import_close_stdin(child); }
+
+airswasm_exit airswasm_child_wait(uint32_t child) {
+    airswasm_exit result;
+    import_wait(child, &result);
+    return result;
+}
+
+airswasm_done airswasm_child_signal(uint32_t child, uint8_t signal) {
+    airswasm_done result;
+    import_signal(child, signal, &result);
+    return result;
+}
+
+void airswasm_child_kill(uint32_t child) { import_kill(child); }
+
+void airswasm_child_close(uint32_t child) { import_child_drop(child); }
+
 airswasm_completed airswasm_run_program(airswasm_text program, const airswasm_text *arguments,
                                         uint32_t argument_count, airswasm_bytes input,
                                         uint32_t timeout_ms) {
@@ -490,7 +685,71 @@ airswasm_done airswasm_tcp_send(uint32_t connection, airswasm_bytes data) {
     return result;
 }
 
+airswasm_done airswasm_tcp_finish(uint32_t connection) {
+    airswasm_done result;
+    import_finish(connection, &result);
+    return result;
+}
+
+airswasm_text airswasm_tcp_peer(uint32_t connection) {
+    airswasm_text result;
+    import_peer(connection, &result);
+    return result;
+}
+
 void airswasm_tcp_close(uint32_t connection) { import_connection_drop(connection); }
+
+airswasm_count airswasm_tcp_listen(airswasm_text address) {
+    airswasm_count result;
+    import_listen(address.data, address.length, &result);
+    return result;
+}
+
+airswasm_text airswasm_tcp_listener_address(uint32_t listener) {
+    airswasm_text result;
+    import_listener_address(listener, &result);
+    return result;
+}
+
+airswasm_count airswasm_tcp_accept(uint32_t listener, uint32_t timeout_ms) {
+    airswasm_count result;
+    import_accept(listener, timeout_ms, &result);
+    return result;
+}
+
+void airswasm_tcp_stop_listening(uint32_t listener) { import_listener_drop(listener); }
+
+airswasm_count airswasm_udp_bind(airswasm_text address) {
+    airswasm_count result;
+    import_bind(address.data, address.length, &result);
+    return result;
+}
+
+airswasm_text airswasm_udp_address(uint32_t socket) {
+    airswasm_text result;
+    import_socket_address(socket, &result);
+    return result;
+}
+
+airswasm_done airswasm_udp_send(uint32_t socket, airswasm_text address, airswasm_bytes data) {
+    airswasm_done result;
+    import_socket_send(socket, address.data, address.length, data.data, data.length, &result);
+    return result;
+}
+
+airswasm_datagram airswasm_udp_receive(uint32_t socket, uint32_t timeout_ms) {
+    airswasm_datagram result;
+    import_socket_receive(socket, timeout_ms, &result);
+    return result;
+}
+
+void airswasm_udp_close(uint32_t socket) { import_socket_drop(socket); }
+
+airswasm_addresses airswasm_resolve(airswasm_text name, uint32_t timeout_ms) {
+    airswasm_addresses result;
+    import_resolve(name.data, name.length, timeout_ms, &result);
+    return result;
+}
 
 airswasm_content airswasm_udp_exchange(airswasm_text address, airswasm_bytes data,
                                        uint32_t timeout_ms) {

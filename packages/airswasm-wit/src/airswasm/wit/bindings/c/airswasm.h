@@ -566,6 +566,52 @@ typedef struct {
 } airswasm_completed;
 
 typedef struct {
+    bool failed;
+    union {
+        int32_t exit_code; /* 0 for success; the negative number of the signal that ended it */
+        airswasm_error error;
+    };
+} airswasm_exit;
+
+typedef struct {
+    airswasm_text name;
+    airswasm_text value;
+} airswasm_variable; /* of a program's environment */
+
+enum {
+    AIRSWASM_SIGNAL_TERMINATE,
+    AIRSWASM_SIGNAL_INTERRUPT,
+    AIRSWASM_SIGNAL_HANGUP,
+    AIRSWASM_SIGNAL_QUIT,
+    AIRSWASM_SIGNAL_USER1,
+    AIRSWASM_SIGNAL_USER2,
+    AIRSWASM_SIGNAL_STOP,
+    AIRSWASM_SIGNAL_CONTINUE,
+};
+
+typedef struct {
+    bool failed;
+    union {
+        struct {
+            const airswasm_text *addresses;
+            uint32_t count;
+        };
+        airswasm_error error;
+    };
+} airswasm_addresses;
+
+typedef struct {
+    bool failed;
+    union {
+        struct {
+            airswasm_text sender; /* `ip:port` */
+            airswasm_bytes data;
+        };
+        airswasm_error error;
+    };
+} airswasm_datagram;
+
+typedef struct {
     airswasm_text name;
     airswasm_text value;
 } airswasm_header;
@@ -590,19 +636,73 @@ airswasm_done airswasm_remove_file(airswasm_text path);
 airswasm_done airswasm_create_directory(airswasm_text path);
 airswasm_directory airswasm_list_directory(airswasm_text path);
 airswasm_file_info airswasm_stat_file(airswasm_text path);
+airswasm_done airswasm_rename_file(airswasm_text path, airswasm_text to);
+/* At most `max_entries` names after `after`, which is empty for the first page. */
+airswasm_directory airswasm_list_page(airswasm_text path, airswasm_text after,
+                                      uint32_t max_entries);
+
+/* `value` is the open file, for the functions below; close it with airswasm_file_close. */
+airswasm_count airswasm_open_to_read(airswasm_text path);
+airswasm_count airswasm_open_to_write(airswasm_text path);
+airswasm_count airswasm_open_to_update(airswasm_text path);
+airswasm_count airswasm_open_to_create(airswasm_text path);
+/* The new content has the name after airswasm_file_commit; closed without, it is gone. */
+airswasm_count airswasm_open_to_replace(airswasm_text path);
+airswasm_content airswasm_file_read(uint32_t file, uint64_t offset, uint32_t max_bytes);
+airswasm_done airswasm_file_write(uint32_t file, uint64_t offset, airswasm_bytes content);
+/* `value` is the offset at which it was written. */
+airswasm_id airswasm_file_append(uint32_t file, airswasm_bytes content);
+airswasm_done airswasm_file_set_size(uint32_t file, uint64_t size_bytes);
+airswasm_done airswasm_file_sync(uint32_t file);
+airswasm_file_info airswasm_file_stat(uint32_t file);
+airswasm_done airswasm_file_commit(uint32_t file);
+void airswasm_file_close(uint32_t file);
 
 airswasm_completed airswasm_run_program(airswasm_text program, const airswasm_text *arguments,
                                         uint32_t argument_count, airswasm_bytes input,
                                         uint32_t timeout_ms);
 
+/* `value` is the running program; airswasm_child_close kills it and all that it started. */
+airswasm_count airswasm_spawn(airswasm_text program, const airswasm_text *arguments,
+                              uint32_t argument_count, airswasm_text directory,
+                              const airswasm_variable *environment, uint32_t variable_count,
+                              uint32_t timeout_ms);
+/* Empty after the last byte. */
+airswasm_content airswasm_child_read_stdout(uint32_t child, uint32_t max_bytes);
+airswasm_content airswasm_child_read_stderr(uint32_t child, uint32_t max_bytes);
+airswasm_done airswasm_child_write_stdin(uint32_t child, airswasm_bytes data);
+void airswasm_child_close_stdin(uint32_t child);
+airswasm_exit airswasm_child_wait(uint32_t child);
+airswasm_done airswasm_child_signal(uint32_t child, uint8_t signal);
+void airswasm_child_kill(uint32_t child);
+void airswasm_child_close(uint32_t child);
+
 /* `value` is the connection, for the functions below; close it with airswasm_tcp_close. */
 airswasm_count airswasm_tcp_connect(airswasm_text address, uint32_t timeout_ms);
 airswasm_content airswasm_tcp_receive(uint32_t connection, uint32_t max_bytes);
 airswasm_done airswasm_tcp_send(uint32_t connection, airswasm_bytes data);
+/* The peer reads the end after all that was sent; receiving goes on. */
+airswasm_done airswasm_tcp_finish(uint32_t connection);
+airswasm_text airswasm_tcp_peer(uint32_t connection);
 void airswasm_tcp_close(uint32_t connection);
+
+/* `value` is the listener; stop it with airswasm_tcp_stop_listening. */
+airswasm_count airswasm_tcp_listen(airswasm_text address);
+airswasm_text airswasm_tcp_listener_address(uint32_t listener);
+/* `value` is a connection. */
+airswasm_count airswasm_tcp_accept(uint32_t listener, uint32_t timeout_ms);
+void airswasm_tcp_stop_listening(uint32_t listener);
 
 airswasm_content airswasm_udp_exchange(airswasm_text address, airswasm_bytes data,
                                        uint32_t timeout_ms);
+/* `value` is the socket, for the functions below; close it with airswasm_udp_close. */
+airswasm_count airswasm_udp_bind(airswasm_text address);
+airswasm_text airswasm_udp_address(uint32_t socket);
+airswasm_done airswasm_udp_send(uint32_t socket, airswasm_text address, airswasm_bytes data);
+airswasm_datagram airswasm_udp_receive(uint32_t socket, uint32_t timeout_ms);
+void airswasm_udp_close(uint32_t socket);
+
+airswasm_addresses airswasm_resolve(airswasm_text name, uint32_t timeout_ms);
 
 airswasm_response airswasm_http_request(airswasm_text method, airswasm_text url,
                                         const airswasm_header *headers, uint32_t header_count,

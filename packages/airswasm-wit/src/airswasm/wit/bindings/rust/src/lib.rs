@@ -47,6 +47,7 @@ pub mod host {
                 import airswasm:component/process@0.1.0;
                 import airswasm:component/tcp@0.1.0;
                 import airswasm:component/udp@0.1.0;
+                import airswasm:component/dns@0.1.0;
                 import airswasm:component/http@0.1.0;
             }
         ",
@@ -56,7 +57,7 @@ pub mod host {
 }
 
 pub use host::airswasm::component::{
-    capabilities, filesystem, http, messaging, os_errors, process, storage, tcp, timers, tracing,
+    capabilities, dns, filesystem, http, messaging, os_errors, process, storage, tcp, timers, tracing,
     udp,
 };
 pub use messaging::MessagingError;
