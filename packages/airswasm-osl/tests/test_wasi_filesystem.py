@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -134,6 +136,23 @@ async def test_directories_are_directories(setting: Setting, run: Run) -> None:
     await run("import shutil; shutil.rmtree('/data/e')")
     assert not (setting.folder / "data/e").exists()
     assert "NotADirectoryError" in await run("open('/data/new', 'w'); open('/data/new/x')")
+
+
+async def test_a_database_is_a_file(setting: Setting, run: Run) -> None:
+    """SQLite with its journal, rolled back, and read again by another library."""
+    code = (
+        "import sqlite3\nbase = sqlite3.connect('/data/base')\n"
+        "base.execute('create table t (a integer)')\n"
+        "base.executemany('insert into t values (?)', [(n,) for n in range(1000)])\nbase.commit()\n"
+        "base.execute('delete from t')\nbase.rollback()\n"
+        "answer = base.execute('select count(*), sum(a) from t').fetchone()\nbase.close()"
+    )
+    assert await run(code) == "(1000, 499500)"
+    with contextlib.closing(sqlite3.connect(setting.folder / "data/base")) as base:
+        assert base.execute("select count(*) from t").fetchone() == (1000,)
+        assert base.execute("pragma integrity_check").fetchone() == ("ok",)
+    assert "OperationalError" in await run("import sqlite3; sqlite3.connect('/other/base')")
+    assert sorted(path.name for path in (setting.folder / "data").iterdir()) == ["base", "hidden"]
 
 
 @pytest.mark.parametrize(

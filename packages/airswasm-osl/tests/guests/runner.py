@@ -9,6 +9,7 @@ import os  # noqa: F401
 import select  # noqa: F401
 import shutil  # noqa: F401
 import socket  # noqa: F401
+import sqlite3  # noqa: F401
 import stat  # noqa: F401
 import tempfile  # noqa: F401
 
