@@ -17,7 +17,7 @@ from .._effects import RunningEffect
 from .._system_errors import system_error
 from ..errors import AccessDenied, Malformed
 from .folder import FileInfo, told
-from .held import Held, pread_all, write_all
+from .held import Held, write_all
 from .tree import Place
 
 __all__ = ("READ_AT_MOST_BYTES", "OpenFile", "OpenFiles", "as_record")
@@ -122,7 +122,10 @@ class OpenFile:
         """
         self._check(self._is_readable, "reading")
         at_most_bytes = min(max_bytes, READ_AT_MOST_BYTES, caller.message_bytes)
-        content = await self._done(lambda fd: pread_all(fd, at_most_bytes, min(offset, _LARGEST)))
+        if self._denial is not None:
+            raise AccessDenied(self._denial)
+        with told(self._place.path):
+            content = await self._place.read(self._held, at_most_bytes, min(offset, _LARGEST))
         if self.effect is not None:
             self.effect.received(len(content))
         return content

@@ -26,6 +26,7 @@ from .._effects import Effects
 from .._policy import MOUNTS, Mount, OslPolicy, policy_of
 from ..errors import AccessDenied, LimitReached, MountInvalid
 from .folder import Entry, Folder, parts_of
+from .held import Held, pread_all, pread_cached
 from .ledger import Ledgers
 
 __all__ = ("MountLayer", "Place", "Tree", "mount_layer", "own_folder")
@@ -56,6 +57,22 @@ class Place(NamedTuple):
     async def run(self, operation: Callable[[], T]) -> T:
         """Run a blocking operation on a worker thread; a cancel waits for its end."""
         return await to_thread.run_sync(operation, limiter=self.threads)
+
+    async def read(self, held: Held, max_bytes: int, offset: int) -> bytes:
+        """Read from an open file until `max_bytes` or its end.
+
+        Raises:
+            OSError: The system's error.
+        """
+        data = pread_cached(held, max_bytes, offset)
+        if data is not None:
+            return data
+
+        def read() -> bytes:
+            with held.using() as fd:
+                return pread_all(fd, max_bytes, offset)
+
+        return await self.run(read)
 
     def status(self) -> os.stat_result:
         """Return the `lstat` of the path; the place of the mounts is there without a folder.

@@ -9,7 +9,6 @@ from typing import TypeVar
 from airswasm.runtime import AccountExceeded, Caller, Err, Ok
 from airswasm.runtime.wasi import IoError, StreamFailed
 
-from .._files.tree import Place
 from .._system_errors import meaning_of
 from ..errors import LimitReached, OslError
 
@@ -30,10 +29,10 @@ class Refused(Exception):
         self.code = code
 
 
-async def streamed(place: Place, operation: Callable[[], T]) -> T:
-    """Run a blocking operation of a stream on a worker thread; a cancel waits for its end."""
+async def streamed(operation: Awaitable[T]) -> T:
+    """Return the outcome of an operation of a stream."""
     try:
-        return await place.run(operation)
+        return await operation
     except OSError as error:
         code = code_of(error)
         raise StreamFailed(IoError(code, filesystem_code=code)) from error

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from airswasm.runtime import Caller, Case, HostFunction, HostInterface, Ok
 from airswasm.runtime.wasi import CLOSED_ON_DROP, WASI_VERSION, filesystem_error_code, methods
 
-from .._files.held import Held, kind_of, pread_all
+from .._files.held import Held, kind_of
 from .._files.open_file import OpenFiles
 from .._files.tree import Tree
 from .._policy import OslPolicy
@@ -170,7 +170,7 @@ class WasiFilesystem:
     ) -> tuple[bytes, bool]:
         place, held = descriptor.opened("read")
         at_most_bytes = min(length, READ_AT_MOST_BYTES)
-        data = await place.run(lambda: using(held, pread_all, at_most_bytes, min(offset, 2**62)))
+        data = await place.read(held, at_most_bytes, min(offset, 2**62))
         descriptor.received(len(data))
         return data, len(data) < at_most_bytes
 

@@ -12,7 +12,7 @@ from airswasm.runtime.wasi import WRITE_PERMIT_BYTES, Always, Pollable, StreamCl
 
 from .._effects import RunningEffect
 from .._files.folder import Entry, Folder
-from .._files.held import Held, pread_all, write_all
+from .._files.held import Held, write_all
 from .._files.tree import Place
 from .codes import Refused, streamed
 from .statuses import TYPES
@@ -131,9 +131,7 @@ class FileInput:
         """
         if max_bytes == 0:
             return b""
-        data = await streamed(
-            self._place, lambda: using(self._held, pread_all, max_bytes, self._offset)
-        )
+        data = await streamed(self._place.read(self._held, max_bytes, self._offset))
         if not data:
             raise StreamClosed
         self._offset += len(data)
@@ -173,7 +171,7 @@ class FileOutput:
             StreamFailed: The disk failed, or the file would be too large.
         """
         folder = self._place.folder
-        await streamed(self._place, lambda: write_at(self._held, folder, data, self._offset))
+        await streamed(self._place.run(lambda: write_at(self._held, folder, data, self._offset)))
         self._descriptor.sent(len(data))
         if self._offset is not None:
             self._offset += len(data)
