@@ -14,7 +14,7 @@ import anyio
 import pytest
 from airswasm.osl import BLOCK, Folder, FolderLimits, Mount, OslPolicy, folders_below, provide
 from airswasm.osl._files import tree as tree_module
-from airswasm.osl._files.held import Held, pread_all, pread_cached
+from airswasm.osl._files.held import pread_all, pread_cached
 from airswasm.osl.errors import LimitReached
 from airswasm.runtime import Caller, Err, Ok, Services
 from airswasm.security import Grants, Guard, Kinds
@@ -137,20 +137,19 @@ def test_what_memory_has_is_what_the_disk_has(content: bytes, offset: int, max_b
     if fd < 0:
         pytest.skip("no files in memory")
     os.write(fd, content)
-    held = Held(fd)
-    quick = pread_cached(held, max_bytes, offset)
+    quick = pread_cached(fd, max_bytes, offset)
     assert quick in (None, content[offset : offset + max_bytes])
     assert pread_all(fd, max_bytes, offset) == content[offset : offset + max_bytes]
-    held.close()
-    assert pread_cached(held, 1, 0) is None
+    os.close(fd)
+    assert pread_cached(fd, 1, 0) is None
 
 
 def test_a_file_in_memory_is_read_at_once(tmp_path: Path) -> None:
     """On the file systems that can tell; one that cannot takes the other way."""
     (tmp_path / "f").write_bytes(bytes(range(256)) * 100)
-    held = Held(os.open(tmp_path / "f", os.O_RDONLY))
+    fd = os.open(tmp_path / "f", os.O_RDONLY)
     content = (tmp_path / "f").read_bytes()
     for offset, size in ((0, 4096), (25_000, 4096), (25_600, 10), (0, 25_600)):
-        assert pread_cached(held, size, offset) in (None, content[offset : offset + size])
-    assert pread_cached(held, 10**6, 0) is None
-    held.close()
+        assert pread_cached(fd, size, offset) in (None, content[offset : offset + size])
+    assert pread_cached(fd, 10**6, 0) is None
+    os.close(fd)

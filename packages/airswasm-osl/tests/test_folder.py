@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from airswasm.osl import Folder, FolderLimits
-from airswasm.osl._files.folder import parts_of
 from airswasm.osl._files.held import Held
 from airswasm.osl._files.measuring import PARTIAL_PREFIX
 from airswasm.osl._files.measuring import measured as size_of
+from airswasm.osl._files.naming import parts_of
 from airswasm.osl._files.openat2 import (
     OpenBeneath,
     best_opener,

@@ -109,6 +109,7 @@ class Machine:
             return self._on_files(name)
         known: Mapping[str, tuple[Arguments, Arguments]] = {
             "run": (("/bin/true", [], b"", 0), ("/etc/passwd", [], b"", 0)),
+            "spawn": (("/bin/true", [], "", [], 0), ("/etc/passwd", [], "", [], 0)),
             "connect": ((tcp, 2000), (CLOSED, 2000)),
             "listen": (("127.0.0.1:0",), (tcp,)),
             "bind": (("127.0.0.1:0",), (udp,)),

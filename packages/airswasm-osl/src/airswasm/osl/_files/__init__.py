@@ -4,6 +4,7 @@
 |---|---|
 | `tree` | the files that a component sees: its own folder, and the mounts |
 | `folder` | one folder of the host, and all that happens to files in it |
+| `naming` | names, entries, errors by path |
 | `openat2` | opening beneath a folder, by the best means of the system |
 | `held` | open files of the host, and whole reads and writes |
 | `ledger` | quotas, and files that have no name yet |

@@ -22,8 +22,8 @@ from .._policy import OslPolicy
 from .._spelling import read_path
 from .._system_errors import system_error
 from ..errors import AccessDenied, Malformed
-from .folder import Entry, FileInfo, told
 from .held import Held
+from .naming import Entry, FileInfo, told
 from .open_file import READ_AT_MOST_BYTES, OpenFile, OpenFiles, as_record
 from .tree import Place, Tree, own_folder
 
@@ -110,9 +110,7 @@ class Filesystem:
         place = self._at(caller, path)
         at_most_bytes = min(max_bytes, READ_AT_MOST_BYTES, caller.message_bytes)
         with self._effect(caller, _READ, place) as effect:
-            content = await place.run(
-                lambda: place.folder.read(place.within, min(offset, 2**62), at_most_bytes)
-            )
+            content = await place.read_whole(at_most_bytes, min(offset, 2**62))
             effect.received(len(content))
         return content
 
@@ -144,7 +142,7 @@ class Filesystem:
         for place in (source, target):
             place.folder.named(place.within)
         with told(source.path):
-            status = await source.run(source.status)
+            status = await source.find_status()
         if stat_modes.S_ISDIR(status.st_mode):
             for capability, at in (
                 ("filesystem:read", source.path),
@@ -188,7 +186,7 @@ class Filesystem:
         """Return its metadata."""
         place = self._at(caller, path)
         with self._effect(caller, _READ, place, "stat"), told(place.path):
-            return as_record(FileInfo.of(await place.run(place.status)))
+            return as_record(FileInfo.of(await place.find_status()))
 
     async def open_to_read(self, caller: Caller, path: str) -> OpenFile:
         """Open a file that is there."""

@@ -15,62 +15,25 @@ import contextlib
 import errno
 import os
 import stat as stat_modes
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from .._policy import FolderLimits
 from .._system_errors import system_error
 from ..errors import LimitReached, Malformed, OperationFailed, from_os_error
-from .held import Held, Kind, kind_of, pread_all, write_all
+from .held import Held, kind_of, pread_all, write_all
 from .ledger import Ledger, Ledgers
 from .measuring import ENTRY_BYTES, PARTIAL_PREFIX, check_depth, levels
-from .openat2 import OpenBeneath, best_opener
+from .naming import Entry, FileInfo, Parts, is_text, parts_of, told
+from .openat2 import OpenBeneath, best_opener, open_by_openat2, open_cached
 
-__all__ = ("Entry", "FileInfo", "Folder", "Parts", "parts_of", "told")
+__all__ = ("Folder", "Replacement")
 
-Parts = Sequence[str]
 
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
+_PATH = getattr(os, "O_PATH", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
-
-
-@dataclass(frozen=True, slots=True)
-class FileInfo:
-    """The metadata of a file; times in ns since 1970."""
-
-    kind: Kind
-    size_bytes: int
-    modified_ns: int
-
-    @classmethod
-    def of(cls, status: os.stat_result) -> FileInfo:
-        """Return what the system's answer says."""
-        return cls(kind_of(status.st_mode), status.st_size, max(0, status.st_mtime_ns))
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One name in a directory."""
-
-    name: str
-    kind: Kind
-
-
-def parts_of(path: str) -> tuple[str, ...]:
-    """Return the names in a path of canonical form (`/a/b`).
-
-    Raises:
-        Malformed: It contains a name that no file of a component can have.
-    """
-    parts = tuple(part for part in path.split("/") if part)
-    for part in parts:
-        if part in (".", "..") or "\0" in part or "\\" in part:
-            raise Malformed(f"{path!a}: {part!a} is not a file name")
-        if part.startswith(PARTIAL_PREFIX):
-            raise Malformed(f"{path!a}: names with {PARTIAL_PREFIX} are reserved")
-    return parts
 
 
 class Replacement(NamedTuple):
@@ -295,7 +258,7 @@ class Folder:
         """
         with self._opened(parts, _DIRECTORY) as fd, os.scandir(fd) as listed:
             for entry in listed:
-                if entry.name.startswith(PARTIAL_PREFIX) or not _is_text(entry.name):
+                if entry.name.startswith(PARTIAL_PREFIX) or not is_text(entry.name):
                     continue
                 with contextlib.suppress(FileNotFoundError):  # removed meanwhile
                     mode = entry.stat(follow_symlinks=False).st_mode
@@ -310,6 +273,19 @@ class Folder:
         parts = parts_of(path)
         with told(self._prefix + path):
             return FileInfo.of(self.status(parts))
+
+    @contextlib.contextmanager
+    def cached(self, parts: Parts, flags: int) -> Generator[int | None]:
+        """Open what the kernel has in its memory; yield None where it would ask the disk."""
+        fd = None
+        if self._open_beneath is open_by_openat2:
+            with contextlib.suppress(OSError), self._held.using() as root_fd:
+                fd = open_cached(root_fd, parts, flags if flags & _PATH else flags | _NONBLOCK)
+        try:
+            yield fd
+        finally:
+            if fd is not None:
+                os.close(fd)
 
     def status(self, parts: Parts) -> os.stat_result:
         """Return the `lstat` of a path beneath the folder.
@@ -410,15 +386,6 @@ class Folder:
         return parts
 
 
-@contextlib.contextmanager
-def told(path: str) -> Generator[None]:
-    """Turn the system's errors into this block's, in the guest's terms."""
-    try:
-        yield
-    except OSError as error:
-        raise from_os_error(error, path) from error
-
-
 def _refuse_special(folder_fd: int, name: str) -> None:
     """Refuse a FIFO or a symbolic link, which a rename would silently replace."""
     try:
@@ -429,8 +396,3 @@ def _refuse_special(folder_fd: int, name: str) -> None:
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
     if kind_of(mode) == "other":
         raise OSError(errno.EINVAL, "it is neither a regular file nor a directory")
-
-
-def _is_text(name: str) -> bool:
-    """Return whether a guest can receive this name: WIT strings are valid Unicode."""
-    return not any(0xD800 <= ord(char) <= 0xDFFF for char in name)

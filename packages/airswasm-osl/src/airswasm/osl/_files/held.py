@@ -84,10 +84,10 @@ def pread_all(fd: int, max_bytes: int, offset: int) -> bytes:
     return b"".join(chunks)
 
 
-def pread_cached(held: Held, max_bytes: int, offset: int) -> bytes | None:
+def pread_cached(fd: int, max_bytes: int, offset: int) -> bytes | None:
     """Read what memory has of a file, without waiting for a disk.
 
-    A hop to a worker thread and back takes as long as hundreds of such reads. File systems that
+    A hop to a worker thread and back takes as long as a hundred such reads. File systems that
     cannot say whether they would wait (NFS, FUSE) refuse the flag.
 
     Returns:
@@ -97,10 +97,9 @@ def pread_cached(held: Held, max_bytes: int, offset: int) -> bytes | None:
         return None
     room = bytearray(max_bytes)
     try:
-        with held.using() as fd:
-            count = os.preadv(fd, [room], offset, _NOWAIT)
-            if 0 < count < max_bytes and offset + count < os.fstat(fd).st_size:
-                return None  # the rest is on the disk
+        count = os.preadv(fd, [room], offset, _NOWAIT)
+        if 0 < count < max_bytes and offset + count < os.fstat(fd).st_size:
+            return None  # the rest is on the disk
     except OSError:
         return None  # the other way finds the error again, or none
     return bytes(room) if count == max_bytes else bytes(memoryview(room)[:count])

@@ -16,8 +16,8 @@ from airswasm.runtime import Caller, Holding
 from .._effects import RunningEffect
 from .._system_errors import system_error
 from ..errors import AccessDenied, Malformed
-from .folder import FileInfo, told
 from .held import Held, write_all
+from .naming import FileInfo, told
 from .tree import Place
 
 __all__ = ("READ_AT_MOST_BYTES", "OpenFile", "OpenFiles", "as_record")

@@ -28,6 +28,7 @@ OpenBeneath = Callable[[int, Sequence[str], int, int], int]
 _SYS_OPENAT2 = 437  # the same number on every architecture but alpha
 _NO_XDEV, _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 0x01, 0x02, 0x04, 0x08
 _RESOLVE = _NO_XDEV | _NO_MAGICLINKS | _NO_SYMLINKS | _BENEATH
+_CACHED = 0x20
 _RETRIES = 64
 
 
@@ -44,7 +45,9 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def open_by_openat2(folder_fd: int, parts: Sequence[str], flags: int, mode: int) -> int:
+def open_by_openat2(
+    folder_fd: int, parts: Sequence[str], flags: int, mode: int, resolve: int = _RESOLVE
+) -> int:
     """Open with one system call that never leaves the folder.
 
     Raises:
@@ -54,7 +57,7 @@ def open_by_openat2(folder_fd: int, parts: Sequence[str], flags: int, mode: int)
     if b"\0" in path:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     creates = bool(flags & os.O_CREAT)
-    how = _OpenHow(flags | os.O_CLOEXEC, mode if creates else 0, _RESOLVE)
+    how = _OpenHow(flags | os.O_CLOEXEC, mode if creates else 0, resolve)
     libc = _libc()
     for _ in range(_RETRIES):
         fd = libc.syscall(
@@ -67,9 +70,38 @@ def open_by_openat2(folder_fd: int, parts: Sequence[str], flags: int, mode: int)
         if fd >= 0:
             return int(fd)
         code = ctypes.get_errno()
-        if code not in (errno.EAGAIN, errno.EINTR):  # EAGAIN: a rename raced with us
+        if resolve & _CACHED or code not in (errno.EAGAIN, errno.EINTR):  # a rename raced with us
             raise OSError(code, os.strerror(code))
     raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
+def open_cached(folder_fd: int, parts: Sequence[str], flags: int) -> int | None:
+    """Open as `open_by_openat2` does, if the kernel has every name of the path in its memory.
+
+    Returns:
+        The descriptor; None where that would have to ask the disk, and for every error.
+    """
+    if not _has_cached():
+        return None
+    try:
+        return open_by_openat2(folder_fd, parts, flags, 0, _RESOLVE | _CACHED)
+    except OSError:
+        return None
+
+
+@functools.cache
+def _has_cached() -> bool:
+    if sys.platform != "linux":
+        return False
+    folder_fd = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        flags = os.O_RDONLY | os.O_DIRECTORY
+        os.close(open_by_openat2(folder_fd, (), flags, 0, _RESOLVE | _CACHED))
+    except OSError:  # before Linux 5.12
+        return False
+    finally:
+        os.close(folder_fd)
+    return True
 
 
 def open_by_walking(folder_fd: int, parts: Sequence[str], flags: int, mode: int) -> int:

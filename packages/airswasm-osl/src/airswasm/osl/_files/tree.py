@@ -25,15 +25,17 @@ from anyio import to_thread
 from .._effects import Effects
 from .._policy import MOUNTS, Mount, OslPolicy, policy_of
 from ..errors import AccessDenied, LimitReached, MountInvalid
-from .folder import Entry, Folder, parts_of
-from .held import Held, pread_all, pread_cached
+from .folder import Folder
+from .held import Held, kind_of, pread_all, pread_cached
 from .ledger import Ledgers
+from .naming import Entry, parts_of
 
 __all__ = ("MountLayer", "Place", "Tree", "mount_layer", "own_folder")
 
 T = TypeVar("T")
 _MNT = MOUNTS.strip("/")
 _THREADS = 8
+_LOOK = getattr(os, "O_PATH", 0) | getattr(os, "O_NOFOLLOW", 0)
 _EVERY = ("*", "**")
 
 
@@ -64,7 +66,8 @@ class Place(NamedTuple):
         Raises:
             OSError: The system's error.
         """
-        data = pread_cached(held, max_bytes, offset)
+        with held.using() as fd:
+            data = pread_cached(fd, max_bytes, offset)
         if data is not None:
             return data
 
@@ -73,6 +76,33 @@ class Place(NamedTuple):
                 return pread_all(fd, max_bytes, offset)
 
         return await self.run(read)
+
+    async def read_whole(self, max_bytes: int, offset: int) -> bytes:
+        """Open a file, read from it, and close it.
+
+        Raises:
+            OslError: See `errors`.
+        """
+        if self.threads is None:  # the host's disk, which the host waits for itself
+            with self.folder.cached(self.parts, os.O_RDONLY) as fd:
+                data = None
+                if fd is not None and kind_of(os.fstat(fd).st_mode) == "file":
+                    data = pread_cached(fd, max_bytes, offset)
+            if data is not None:
+                return data
+        return await self.run(lambda: self.folder.read(self.within, offset, max_bytes))
+
+    async def find_status(self) -> os.stat_result:
+        """Return the `lstat` of the path, from memory if the kernel has it there.
+
+        Raises:
+            OSError: The system's error.
+        """
+        if self.threads is None:
+            with self.folder.cached(self.parts, _LOOK) as fd:
+                if fd is not None:
+                    return os.fstat(fd)
+        return await self.run(self.status)
 
     def status(self) -> os.stat_result:
         """Return the `lstat` of the path; the place of the mounts is there without a folder.

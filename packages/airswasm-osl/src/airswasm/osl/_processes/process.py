@@ -32,7 +32,7 @@ from .._answers import answered
 from .._block import PROGRAMS
 from .._effects import Effects, RunningEffect
 from .._files.filesystem import canonical_path, folder_for
-from .._files.folder import parts_of
+from .._files.naming import parts_of
 from .._policy import OslPolicy
 from .._spelling import command_line
 from ..errors import (

@@ -138,7 +138,7 @@ class WasiFilesystem:
         with effect:
             files = OpenFiles.of(caller, folder.limits.open_files)
             holding = caller.account.hold(_HANDLE_BYTES + 4 * len(at), descriptors=1)
-            opened = await target.place.run(lambda: _opened(target, open_flags, frozenset(flags)))
+            opened = await _open(target, open_flags, frozenset(flags))
             effect.outlive()
         opened.effect = effect
         if opened.held is None:  # a directory, which is looked up anew each time
@@ -216,7 +216,7 @@ class WasiFilesystem:
             place, held = descriptor.opened()
             return await place.run(lambda: using(held, os.fstat))
         place = self._tree.place(caller, descriptor.path)
-        return await place.run(place.status)
+        return await place.find_status()
 
     async def _read_directory(self, caller: Caller, descriptor: Descriptor) -> DirectoryEntries:
         if descriptor.held is not None:
@@ -227,6 +227,32 @@ class WasiFilesystem:
         entries = await place.run(place.listed)
         holding.resize(sum(_HANDLE_BYTES + 4 * len(each.name) for each in entries))
         return DirectoryEntries(entries, holding)
+
+
+async def _open(target: Target, open_flags: Collection[str], flags: frozenset[str]) -> Descriptor:
+    found = _opened_at_once(target, open_flags, flags)
+    if found is not None:
+        return found
+    return await target.place.run(lambda: _opened(target, open_flags, flags))
+
+
+def _opened_at_once(
+    target: Target, open_flags: Collection[str], flags: frozenset[str]
+) -> Descriptor | None:
+    """Open what is only read, if the kernel has it in its memory and it is on the host's disk."""
+    place = target.place
+    if place.threads is not None or place.added or "write" in flags:
+        return None
+    if not _CREATES.isdisjoint(open_flags):
+        return None
+    system = _system_flags(open_flags, flags) | (os.O_DIRECTORY if target.ending else 0)
+    with place.folder.cached(place.parts, system) as fd:
+        if fd is None:
+            return None
+        kind = kind_of(os.fstat(fd).st_mode)
+        if kind == "directory":
+            return Descriptor(place.path, None, None, flags)
+        return Descriptor(place.path, place, Held(os.dup(fd)), flags) if kind == "file" else None
 
 
 def _opened(target: Target, open_flags: Collection[str], flags: frozenset[str]) -> Descriptor:

@@ -65,13 +65,13 @@ class Names:
         target = self._door.target(caller, base, path)
         if not self._door.may_list(caller, target.path.rpartition("/")[0] or "/"):
             self._door.require(caller, "filesystem:read", target.path, tell=False)
-        return self.hashed(await target.place.run(lambda: _status_of(target)))
+        return self.hashed(await _find_status(target))
 
     async def _status(self, caller: Caller, base: Descriptor, path: str) -> os.stat_result:
         target = self._door.target(caller, base, path)
         if target.path != "/":
             self._door.require(caller, "filesystem:read", target.path, tell=False)
-        return await target.place.run(lambda: _status_of(target))
+        return await _find_status(target)
 
     async def _read_link(self, caller: Caller, base: Descriptor, path: str) -> str:
         await self._status(caller, base, path)
@@ -147,7 +147,7 @@ class Names:
         source = self._door.changeable(caller, base, path, "filesystem:delete")
         to = self._door.changeable(caller, target_base, target, "filesystem:write")
         self._door.require(caller, "filesystem:read", source.path)
-        status = await source.place.run(lambda: _status_of(source))
+        status = await _find_status(source)
         is_directory = stat_modes.S_ISDIR(status.st_mode)
         if is_directory:
             for capability, at in (
@@ -187,6 +187,12 @@ class Names:
 
 def _unlinked(name: str, folder_fd: int) -> None:
     os.unlink(name, dir_fd=folder_fd)
+
+
+async def _find_status(target: Target) -> os.stat_result:
+    status = await target.place.find_status()
+    check_ending(target.ending, status)
+    return status
 
 
 def _status_of(target: Target) -> os.stat_result:

@@ -11,8 +11,9 @@ from airswasm.runtime import Holding
 from airswasm.runtime.wasi import WRITE_PERMIT_BYTES, Always, Pollable, StreamClosed
 
 from .._effects import RunningEffect
-from .._files.folder import Entry, Folder
+from .._files.folder import Folder
 from .._files.held import Held, write_all
+from .._files.naming import Entry
 from .._files.tree import Place
 from .codes import Refused, streamed
 from .statuses import TYPES

@@ -12,7 +12,7 @@ import os
 import stat as stat_modes
 from typing import NamedTuple
 
-from .._files.folder import parts_of
+from .._files.naming import parts_of
 from .._system_errors import system_error
 from ..errors import Malformed
 from .codes import Refused
