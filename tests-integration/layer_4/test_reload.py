@@ -62,6 +62,7 @@ SPECIAL: Mapping[str, object] = {
     "monitoring.mailbox_fill": 0.5,
     "monitoring.quota_fill": 0.5,
     "network.internal_networks": ["10.0.0.0/8"],
+    "network.reserved_ports": [9999],
     "process.environment": {"ONLY": "this"},
     "process.readable": ["/opt/tools"],
     "process.variables": ["TZ"],
@@ -158,9 +159,13 @@ def of_limits(system: System, key: str) -> object:
 
 def of_network(system: System, key: str) -> object:
     parts = held_by(system, Tcp, Udp, HttpClient, WasiHttp)
+    networks = [each._network for each in parts if hasattr(each, "_network")]
+    parts = [each for each in parts if not hasattr(each, "_network")]
     if key == "internal_networks":
         doors = [each._doorman for each in parts if hasattr(each, "_doorman")]
+        doors += [each.doorman for each in networks]
         return one_of([tuple(map(str, each._internal)) for each in doors])
+    parts += [each for one in networks for each in (one, one.gate, one.ledger)]
     return one_of([getattr(each.policy, key) for each in parts])
 
 

@@ -44,6 +44,10 @@ _OUT_OF_REACH = (
     "network-error-code",
     "http-error-code",
     "[method]connection.",  # the other end of a connection
+    "[method]listener.",
+    "[method]socket.",
+    "[method]incoming-datagram-stream.",
+    "[method]outgoing-datagram-stream.",
     "[method]future-incoming-response.",
     "[method]incoming-response.",
     "[method]incoming-body.",

@@ -9,7 +9,7 @@ import anyio
 from airswasm.runtime import Caller, HostFunction, HostInterface, HostResource
 
 from .._answers import answered
-from ..errors import TimedOut
+from ..errors import Disconnected, TimedOut
 from .addresses import Endpoint, connect
 from .connections import (
     Connection,
@@ -70,11 +70,15 @@ class Tcp:
         policy = network.policy
         seconds = policy.seconds(timeout_ms or round(policy.connect_timeout * 1000))
         try:
-            with anyio.fail_after(seconds):
+            connected = None
+            with anyio.fail_after(seconds) as scope:
+                place.close = scope.cancel
                 addresses = await doorman.addresses(
                     caller.name, CONNECT, address, endpoint, endpoint.at
                 )
                 connected = await connect(addresses, endpoint, socket.SOCK_STREAM)
+            if connected is None:
+                raise Disconnected(f"{endpoint}: the component has ended")
             peer = peer_endpoint(connected, str(endpoint))
         except TimeoutError:
             place.release()
