@@ -5,7 +5,7 @@ the host sees the same calls, and the answers are the same text, whatever the la
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airswasm.wit import check_component, contract, names
@@ -23,8 +23,9 @@ TOUR = (
     "later 9;every invalid no;end false;"
     "get none;set ok;get v;exists true;delete true;scan x=y next x;back x=y;"
     "ttl 8;expiring ok;swap s;batch 1;full 1 2 3 4 5 6;prefix 2 true;usage 1 2 3;check true;"
-    "list storage:read=**;read data;write ok;append ok;remove not-found f;mkdir ok;ls n file;"
-    "stat directory 5 6;run 3 out err;connect;receive tcp;send ok;exchange U;http 200 c=d page"
+    "list storage:read=**;current 00-t;read data;write ok;append ok;remove not-found f;mkdir ok;"
+    "ls n file;stat directory 5 6;run 3 out err;connect;receive tcp;send ok;exchange U;"
+    "http 200 c=d page"
 )
 
 
@@ -59,6 +60,9 @@ CALLS = [
     ("usage",),
     ("check", "storage:read", "k"),
     ("list",),
+    ("current",),
+    ("set-attribute", "shop.size", "2"),
+    ("add-event", "seen", [("a", "b")]),
     ("read", "f", 1, 9),
     ("write", "f", b"w"),
     ("append", "f", b"a"),
@@ -125,6 +129,7 @@ class Host:
                 "airswasm:component/capabilities@0.1.0",
                 {"check": True, "list": [{"capability": "storage:read", "pattern": "**"}]},
             ),
+            self._tracing(),
             self._offer(
                 "airswasm:component/filesystem@0.1.0",
                 {
@@ -172,6 +177,18 @@ class Host:
         }
         functions = {name: self._noting(name, answer) for name, answer in offered.items()}
         return runtime.HostInterface("airswasm:component/storage@0.1.0", functions)
+
+    def _tracing(self) -> object:
+        def add_event(_caller: object, name: str, attributes: list[Any]) -> None:
+            said = [(each.key, each.value) for each in attributes]
+            self.calls.append(("add-event", name, said))
+
+        functions = {
+            "current": self._noting("current", lambda: "00-t"),
+            "set-attribute": self._noting("set-attribute", lambda: None),
+            "add-event": add_event,
+        }
+        return runtime.HostInterface("airswasm:component/tracing@0.1.0", functions)
 
     def _tcp(self) -> object:
         ok = runtime.Ok

@@ -131,6 +131,10 @@ static void store(void) {
     airswasm_grants grants = airswasm_list_grants();
     for (uint32_t i = 0; i < grants.count; i++)
         say_pair(grants.grants[i].capability, grants.grants[i].pattern);
+    LINE("current"); say(airswasm_current_trace().traceparent);
+    airswasm_set_attribute(AIRSWASM_TEXT("shop.size"), AIRSWASM_TEXT("2"));
+    airswasm_attribute attribute = {AIRSWASM_TEXT("a"), AIRSWASM_TEXT("b")};
+    airswasm_add_event(AIRSWASM_TEXT("seen"), &attribute, 1);
 }
 
 static void files(void) {

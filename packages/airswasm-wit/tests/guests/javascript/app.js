@@ -1,5 +1,6 @@
 // Calls every host function once and answers with what each gave; see test_guests.py.
 import * as capabilities from "airswasm:component/capabilities@0.1.0";
+import * as tracing from "airswasm:component/tracing@0.1.0";
 import * as filesystem from "airswasm:component/filesystem@0.1.0";
 import * as http from "airswasm:component/http@0.1.0";
 import { log } from "airswasm:component/logging@0.1.0";
@@ -91,6 +92,9 @@ function* store() {
   yield `usage ${usage.usedBytes} ${usage.keys} ${usage.quotaBytes}`;
   yield `check ${capabilities.check("storage:read", "k")}`;
   for (const grant of capabilities.list()) yield `list ${grant.capability}=${grant.pattern}`;
+  yield `current ${tracing.current()}`;
+  tracing.setAttribute("shop.size", "2");
+  tracing.addEvent("seen", [{ key: "a", value: "b" }]);
 }
 
 function* files() {

@@ -14,6 +14,7 @@ from wit_world.imports import (
     storage,
     tcp,
     timers,
+    tracing,
     udp,
 )
 
@@ -103,6 +104,9 @@ def store():
     yield f"check {word(capabilities.check('storage:read', 'k'))}"
     for grant in capabilities.list():
         yield f"list {grant.capability}={grant.pattern}"
+    yield f"current {tracing.current()}"
+    tracing.set_attribute("shop.size", "2")
+    tracing.add_event("seen", [tracing.Attribute("a", "b")])
 
 
 def files():

@@ -2,7 +2,8 @@
 use airswasm_guest::codec;
 use airswasm_guest::filesystem::FileKind;
 use airswasm_guest::{
-    capabilities, export, filesystem, http, info, messaging, process, storage, tcp, timers, udp, warn,
+    capabilities, export, filesystem, http, info, messaging, process, storage, tcp, timers, tracing,
+    udp, warn,
     Callbacks, Failure, Handler, Health, Lifecycle, Message, MessagingError, Migration, OsError,
     Reply, WriteError,
 };
@@ -129,6 +130,10 @@ fn store(told: &mut Vec<String>) -> Result<(), Failure> {
     for grant in capabilities::list() {
         told.push(format!("list {}={}", grant.capability, grant.pattern));
     }
+    told.push(format!("current {}", tracing::current().unwrap_or_default()));
+    tracing::set_attribute("shop.size", "2");
+    let attribute = tracing::Attribute { key: "a".into(), value: "b".into() };
+    tracing::add_event("seen", &[attribute]);
     Ok(())
 }
 
