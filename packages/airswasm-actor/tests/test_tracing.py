@@ -11,6 +11,7 @@ import pytest
 from airswasm.actor import (
     Actor,
     ActorSystem,
+    CheckHealth,
     ComponentActor,
     Context,
     Envelope,
@@ -196,6 +197,47 @@ async def test_the_handler_knows_the_context_that_its_receipt_will_have() -> Non
     assert known[0] == trace.context
     assert known[1] == f"00-{trace.context.trace_id}-{trace.notes.sent[0].span_id}-01"
     assert trace.notes.sent[0].kind == "client"
+
+
+@pytest.mark.parametrize("kind", [Plain, Patient, Both])
+@pytest.mark.parametrize("way", ["ends", "raises", "killed", "inspected"])
+async def test_notes_end_with_the_message(kind: Callable[[str], Actor], way: str) -> None:
+    """However it ends; they are no leak."""
+
+    class Sender(Plain):
+        async def receive(self, message: Message, context: Context) -> object:  # type: ignore[override]
+            context.tell("local/end", b"on")
+            if way == "raises":
+                raise ValueError(way)
+            if way == "killed":
+                await anyio.sleep_forever()
+            return None
+
+    async with ActorSystem() as system:
+        system.receipts.trace(lambda _receipt: None, 1.0)
+        end = system.spawn(kind(""), name="local/end")
+        ref = system.spawn(Sender(""), name="local/a")
+        ref.tell(CheckHealth() if way == "inspected" else b"go")
+        if way == "killed":
+            while not system.tracing._notes:
+                await anyio.lowlevel.checkpoint()
+            await system.stop(ref, timeout=0)
+        await ref.drain(5)
+        await end.drain(5)
+        await anyio.wait_all_tasks_blocked()
+        assert not system.tracing._notes
+
+
+async def test_notes_of_handlers_that_never_end_are_bounded() -> None:
+    async with ActorSystem() as system:
+        system.receipts.trace(lambda _receipt: None, 1.0)
+        for number in range(1100):
+            message = Message(b"", envelope=Envelope(f"m-{number}", traceparent=PARENT))
+            for _ in range(130):
+                system.tracing.send(message, "local/a", "local/b")
+        assert len(system.tracing._notes) == 1000
+        assert {len(each.sent) for each in system.tracing._notes.values()} == {128}
+        assert {each.dropped for each in system.tracing._notes.values()} == {2}
 
 
 async def test_an_attempt_and_a_receiver_have_spans_of_their_own() -> None:

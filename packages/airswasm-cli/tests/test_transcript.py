@@ -63,6 +63,18 @@ def check_the_trace(airswasm: Airswasm) -> None:
     assert (call["name"], call["parent"]) == ("handler#handle-message", first["id"])
     assert {each["parent"] for each in host_calls} == {first["id"], call["id"]}
     assert "storage#set" in airswasm("traces", trace[:12]).out
+    logged = airswasm("logs", "--trace", trace[:8], "--level", "info", "--json").out
+    (line,) = (json.loads(each) for each in logged.splitlines())
+    assert line["message"] == "message 4 from host"
+    assert line["fields"] == {"trace_id": trace, "span_id": first["id"]}
+    assert not airswasm("logs", "--trace", trace[:8], "--level", "error").out
+    assert not airswasm("logs", "local/hello", "--until", "1 h").out
+    assert not airswasm("logs", "local/hello", "--grep", "no such line").out
+    assert len(airswasm("logs", "local/hello", "--grep", "MESSAGE 4", "--since", "1 h").out) > 10
+    assert airswasm("logs", "--level", "loud").code == 2
+    traced = airswasm("send", "local/hello", "all", "--trace")
+    shown = traced.err.strip().removeprefix("to see the trace: ").split()
+    assert "process local/hello" in airswasm(*shown[1:]).out
     assert "no trace ffff is kept" in airswasm("traces", "ffff").err
 
 
@@ -96,10 +108,10 @@ def test_from_a_key_to_a_running_component_and_back(
     new_version(airswasm, project, "0.2.0")
     updated = airswasm("update", ".", cwd=project)
     assert updated.code == 0, updated.err
-    assert airswasm("send", "local/hello", "again").out == "Hello, again! You are number 5."
+    assert airswasm("send", "local/hello", "again").out == "Hello, again! You are number 6."
     assert airswasm("rollback", "local/hello").code == 0
     assert airswasm("list").out.split("\t")[1] == "0.1.0"
-    assert airswasm("send", "hello", "back").out == "Hello, back! You are number 6."
+    assert airswasm("send", "hello", "back").out == "Hello, back! You are number 7."
     assert airswasm("uninstall", "local/hello").code == 0
     assert airswasm("list").out == ""
 

@@ -12,8 +12,9 @@ import pytest
 from airswasm.actor import ActorSystem, Envelope, Message
 from airswasm.lifecycle import LogBook, LogEntry, LogLimits, LogQuery
 from airswasm.lifecycle._home import log_sinks
-from airswasm.runtime import Caller
+from airswasm.runtime import Caller, Meters
 from airswasm.security import AuditSinkUnusable
+from airswasm.wit import Metric
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,11 +79,13 @@ def test_a_long_line_is_cut_and_marked(tmp_path: Path) -> None:
 def test_a_flood_is_dropped_and_counted(book: LogBook, clock: Clock) -> None:
     """The next line that passes says how many did not; other components do not notice."""
     book.set_rate(NAME, 3)
+    book.meters = Meters([Metric("log_lines_dropped_total", "Dropped.")])
     written = [book.write(NAME, "info", str(number)) for number in range(10)]
     assert written == [True] * 3 + [False] * 7
     assert book.write("local/other", "info", "fine")
     clock.now += 1
     book.write(NAME, "info", "later")
+    assert list(book.meters.samples("log_lines_dropped_total")) == [(NAME, 7.0)]
     assert messages(book) == ["0", "1", "2", "7 lines dropped: the limit is 3 a second", "later"]
 
 

@@ -229,6 +229,9 @@ async def test_the_queue_is_bounded_while_a_collector_hangs() -> None:
             counts = monitor.traces.counts
             assert counts.dropped >= 85
             assert monitor.traces.spans == 100
+            page = monitor.metrics.render().decode()
+            assert 'airswasm_trace_spans_total{outcome="made"} 100.0' in page
+            assert f'spans_total{{outcome="dropped"}} {counts.dropped}.0' in page
     assert counts.dropped + counts.failed == 100
 
 

@@ -25,6 +25,7 @@ __all__ = (
     "KeyMissing",
     "InputTooLarge",
     "KeyUnknown",
+    "LevelMalformed",
     "NameMalformed",
     "NoSuchToken",
     "PlanGone",
@@ -357,6 +358,22 @@ class TimeMalformed(CliError):
 
     def __init__(self, typed: str) -> None:
         super().__init__(f"{typed[:130]!r} is not a time")
+        self.typed = typed
+
+
+class LevelMalformed(CliError):
+    """The text is not a level of log lines."""
+
+    explanation = ErrorCode(
+        "E0853",
+        "no level",
+        "Log lines have one of five levels.",
+        "write trace, debug, info, warn or error",
+        ExitStatus.USAGE,
+    )
+
+    def __init__(self, typed: str) -> None:
+        super().__init__(f"{typed[:130]!r} is not a level")
         self.typed = typed
 
 

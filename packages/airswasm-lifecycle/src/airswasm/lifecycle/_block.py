@@ -12,6 +12,7 @@ __all__ = (
     "DIVERGED",
     "ENDED_FOR_MEMORY",
     "LOGGING_INTERFACE",
+    "LOG_LINES_DROPPED",
     "RECORDED",
     "RECORDING_BYTES",
     "REPLAYED",
@@ -29,6 +30,7 @@ CHECKPOINTS_HELD = "data_checkpoints"
 CHECKPOINT_BYTES = "data_checkpoint_bytes"
 DATA_RESTORED = "data_restored_total"
 VERSIONS_REMOVED = "versions_removed_total"
+LOG_LINES_DROPPED = "log_lines_dropped_total"
 LOGGING_INTERFACE = "airswasm:component/logging@0.1.0"
 
 BLOCK = Block(
@@ -89,6 +91,7 @@ BLOCK = Block(
     errors=("airswasm.lifecycle.errors",),
     metrics=(
         Metric(ENDED_FOR_MEMORY, "Incarnations that ended because memory was scarce."),
+        Metric(LOG_LINES_DROPPED, "Log lines that were more than its rate."),
         Metric(VERSIONS_REMOVED, "Retained versions that the clean-up has removed."),
         Metric("component_revivals_total", "Starts after it was given up."),
         Metric(RECORDED, "Messages that were recorded."),

@@ -271,7 +271,7 @@ class OpenHome:
             self._registry, self._stored, self._trust, self._audit, self._checkpoint,
             self.kinds, self._clock, self._history,
         )  # fmt: skip
-        self._meters = Meters(self.blocks.metrics.values())
+        self._meters = self.logs.meters = Meters(self.blocks.metrics.values())
         self._guard = Guard(
             self.kinds,
             audit=self._audit,

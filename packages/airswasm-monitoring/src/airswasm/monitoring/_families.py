@@ -300,6 +300,7 @@ def _host_families(snapshot: Snapshot) -> Iterator[Family]:
             "Free bytes on the disk of the home.",
             value=snapshot.disk_free_bytes,
         )
+    yield from _span_families(snapshot)
     yield from _alert_families(snapshot)
     if snapshot.event_loop_lag is not None:
         lag = HistogramMetricFamily(
@@ -393,6 +394,17 @@ def _buckets(times: Times) -> tuple[list[tuple[str, float]], float]:
     return buckets, times.seconds
 
 
+def _span_families(snapshot: Snapshot) -> Iterator[Family]:
+    if snapshot.spans is None:
+        return
+    spans = CounterMetricFamily(
+        "airswasm_trace_spans", "Spans made, and sent to a collector or not.", labels=["outcome"]
+    )
+    for outcome, count in snapshot.spans.items():
+        spans.add_metric([outcome], count)
+    yield spans
+
+
 def _alert_families(snapshot: Snapshot) -> Iterator[Family]:
     if snapshot.alerts is None:
         return
@@ -459,6 +471,7 @@ def full_snapshot() -> Snapshot:
         disk_free_bytes=0,
         event_loop_lag=_ONE,
         host_calls={"a/b": {"a:b/c#d": HostCallSample(_ONE, 0)}},
+        spans={"made": 0},
         alerts={"A": {"firing": 0}},
         notifications={"sent": 0},
         memory_bytes=0,

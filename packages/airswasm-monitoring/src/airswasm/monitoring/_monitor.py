@@ -225,6 +225,7 @@ class Monitor:
                 for tally in system.receipts.all()
                 if tally.usage.host
             },
+            spans=self.traces.numbers() if self.traces.is_tracing else None,
             alerts=self.alerts.counts() if self.alerts else None,
             notifications=self.alerts.outcomes() if self.alerts else {},
             memory_bytes=self._memory.taken_bytes if self._memory else None,

@@ -141,6 +141,8 @@ class Snapshot:
         clock_jump: The system's clock when the wall clock was last set, in seconds, or None; and by
             how many seconds.
         host_calls: The calls of host functions, by component and function.
+        spans: The numbers of spans so far: `made`, and of those for a collector by what became of
+            them; None where no messages are traced.
         alerts: The numbers of alerts, by rule and state; None where no rules are evaluated.
         notifications: The numbers of notifications to receivers of alerts, by outcome.
     """
@@ -166,6 +168,7 @@ class Snapshot:
     host_calls: Mapping[str, Mapping[str, HostCallSample]] = field(
         default_factory=dict[str, Mapping[str, HostCallSample]]
     )
+    spans: Mapping[str, int] | None = None
     alerts: Mapping[str, Mapping[str, int]] | None = None
     notifications: Mapping[str, int] = field(default_factory=dict[str, int])
     memory_bytes: int | None = None

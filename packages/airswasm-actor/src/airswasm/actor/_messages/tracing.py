@@ -39,8 +39,8 @@ _MASK = 2**32 - 1
 MARKS = 2**12 - 1
 """The last number of a mark."""
 _SAMPLED = frozenset("13579bdf")
-_MOST_NOTED = 10_000
-"""Messages in hand that have notes; a handler that never ends must not keep more."""
+_MOST_NOTED = 1_000
+"""Messages in hand that have notes; the oldest lose theirs: their handlers may never end."""
 _MOST_SENT = 128
 
 
@@ -145,19 +145,20 @@ class Tracing:
             return "" if envelope is None else envelope.traceparent
         context = self.context_of(message, sender)
         assert context is not None
-        span_id = token_hex(8)
         notes = self.notes(context)
-        if notes is not None:
-            if len(notes.sent) < _MOST_SENT:
-                notes.sent.append(SentSpan(span_id, kind, target, self._wall_time()))
-            else:
-                notes.dropped += 1
+        if len(notes.sent) == _MOST_SENT:  # the receiver's span is a child of the handler's then
+            notes.dropped += 1
+            return context.traceparent
+        span_id = token_hex(8)
+        notes.sent.append(SentSpan(span_id, kind, target, self._wall_time()))
         return f"00-{context.trace_id}-{span_id}-01"
 
-    def notes(self, context: TraceContext) -> SpanNotes | None:
-        """Return the notes on a traced message in hand, to add to; None when there are too many."""
+    def notes(self, context: TraceContext) -> SpanNotes:
+        """Return the notes on a traced message in hand, to add to."""
         notes = self._notes.get(context.span_id)
-        if notes is None and len(self._notes) < _MOST_NOTED:
+        if notes is None:
+            if len(self._notes) == _MOST_NOTED:
+                del self._notes[next(iter(self._notes))]
             notes = self._notes[context.span_id] = SpanNotes()
         return notes
 

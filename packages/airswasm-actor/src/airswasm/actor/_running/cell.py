@@ -750,6 +750,8 @@ class Cell:
         """Make the receipt of a message that was in hand."""
         message = work.message
         if isinstance(message.payload, Inspection):
+            if tally.is_traced:
+                self.exchange.tracing.end(message, self.name)  # what it noted goes with it
             return
         if tally.is_summed:
             tally.end(message, outcome, result)

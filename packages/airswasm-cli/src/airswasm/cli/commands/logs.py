@@ -71,12 +71,11 @@ def _chosen(
     since: str, until: str, level: str, grep: str, trace: str
 ) -> tuple[float | None, float | None, str, str, str]:
     """Return which lines are wanted."""
+    from ..errors import LevelMalformed
     from ._times import past_moment
 
     if level and level not in _LEVELS:
-        import typer
-
-        raise typer.BadParameter(f"{level!a} is no level; write {', '.join(_LEVELS)}")
+        raise LevelMalformed(level)
     begin = past_moment(since) if since else None
     return begin, past_moment(until) if until else None, level, grep, trace
 

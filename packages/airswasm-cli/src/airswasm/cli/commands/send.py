@@ -77,6 +77,9 @@ def send(
     traceparent: Annotated[
         str, typer.Option("--traceparent", metavar="TEXT", help="The W3C trace context.")
     ] = "",
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Trace the message, and say how to see the trace.")
+    ] = False,
     receipt: Annotated[
         bool, typer.Option("--receipt", help="Also show what handling the message took.")
     ] = False,
@@ -101,6 +104,9 @@ def send(
     else a text: 3, '"3"', hello, '{"text": "hi", "tags": []}'; write -- before a
     negative number. The value is printed as JSON; an err of the function is a value.
 
+    --trace begins a trace of the message and of all that follows from it, whatever
+    share of messages the host traces; `airswasm traces ID` shows it.
+
     The component may still be at work when --timeout is over; a message that it
     has not begun by then is not handled. What it sends meanwhile carries on the
     correlation and the trace context.
@@ -120,6 +126,8 @@ def send(
     from .._hosts.opening import full_name, open_host
     from ._payloads import NO_CODEC, check_codec, written
 
+    if trace:
+        traceparent = _begin_trace(session, traceparent)
     if function is not None or functions:
         others = codec, topic, retain or None, receipt or None
         if name is None or any(each is not None for each in others) or (functions and message):
@@ -172,6 +180,17 @@ def send(
         raise RemoteFailure(mapping(report["error"]))
     content = None if reply is None else base64.b64decode(str(reply))
     _show(session, full, content, chosen, mapping(report.get("receipt")))
+
+
+def _begin_trace(session: Session, traceparent: str) -> str:
+    """Return the context of a new, sampled trace."""
+    from secrets import token_hex
+
+    if traceparent:
+        raise typer.BadParameter("--trace begins a trace, and --traceparent continues one")
+    trace_id = token_hex(16)
+    session.terminal.say(f"to see the trace: airswasm traces {trace_id[:12]}")
+    return f"00-{trace_id}-{token_hex(8)}-01"
 
 
 def _use_functions(

@@ -21,13 +21,13 @@ from pathlib import Path
 import anyio
 from airswasm.actor import Message, Tracing
 from airswasm.messaging import Rate, TokenBucket
-from airswasm.runtime import Caller, Effect, Finding, Health, HostInterface, Services
+from airswasm.runtime import Caller, Effect, Finding, Health, HostInterface, Meters, Services
 from airswasm.runtime.wasi import escape
 from airswasm.security import AuditSinks
 from anyio import to_thread
 from anyio.streams.memory import MemoryObjectSendStream
 
-from .._block import LOGGING_INTERFACE
+from .._block import LOG_LINES_DROPPED, LOGGING_INTERFACE
 from .log_sinks import open_sinks
 from .logfiles import LogEntry, LogFiles, LogLimits, LogQuery, write_line
 
@@ -75,6 +75,7 @@ class LogBook:
 
     Attributes:
         tracing: Knows the traces of messages, once there are actors.
+        meters: Count the lines that are dropped, once there are any.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class LogBook:
         self._sinks: AuditSinks | None = None
         self._prepared: AuditSinks | None = None
         self.tracing: Tracing | None = None
+        self.meters: Meters | None = None
 
     def ship(self) -> None:
         """Give a copy of each line to the sinks of the settings, from now on.
@@ -257,6 +259,8 @@ class LogBook:
             bucket = self._buckets[component] = TokenBucket(rate, self._clock)
         if not bucket.take():
             self._dropped[component] = self._dropped.get(component, 0) + 1
+            if self.meters is not None:
+                self.meters.add(LOG_LINES_DROPPED, component)
             return False
         if component in self._dropped:
             count = self._dropped.pop(component)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from uuid import uuid4
 
 import anyio
@@ -92,6 +93,12 @@ class Traces:
         if found is None:
             raise TraceNotKept(trace_id, is_tracing=self.is_tracing)
         return found
+
+    def numbers(self) -> dict[str, int]:
+        """Return how many spans were made, and what became of those for a collector."""
+        counts = asdict(self.counts)
+        del counts["retries"]
+        return {"made": self.spans, **counts}
 
     def findings(self) -> list[Finding]:
         """Return what is wrong with the collector."""
