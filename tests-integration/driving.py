@@ -79,9 +79,9 @@ class Terminal:
         return finished
 
     @contextlib.contextmanager
-    def host(self) -> Iterator[Host]:
+    def host(self, *options: str) -> Iterator[Host]:
         """`airswasm run` in another terminal; stopped with Ctrl-C at the end."""
-        host = Host(self)
+        host = Host(self, options)
         host.start()
         try:
             yield host
@@ -92,15 +92,15 @@ class Terminal:
 class Host:
     """A host process of its own."""
 
-    def __init__(self, terminal: Terminal) -> None:
-        self.terminal = terminal
+    def __init__(self, terminal: Terminal, options: tuple[str, ...] = ()) -> None:
+        self.terminal, self.options = terminal, options
         self.process: subprocess.Popen[str] | None = None
         self.output = terminal.folder / "host.txt"
 
     def start(self) -> None:
         with self.output.open("a") as output:
             self.process = subprocess.Popen(
-                self.terminal.arguments("run"),
+                self.terminal.arguments("run", *self.options),
                 cwd=self.terminal.folder,
                 env=self.terminal.variables(),
                 stdin=subprocess.DEVNULL,
@@ -170,3 +170,25 @@ class Project:
         lines[is_version.index(True)] = f'version = "{version}"\n'
         (self.folder / "Component.toml").write_text("".join(lines))
         self.type("build", "sign")
+
+
+UNRULY = """
+    airswasm_text order = {(const char *)payload.data, payload.length};
+    if (airswasm_equal(order, AIRSWASM_TEXT("trap"))) __builtin_trap();
+    if (airswasm_equal(order, AIRSWASM_TEXT("spin")))
+        for (volatile int i = 0;; i++) {}
+    if (airswasm_equal(order, AIRSWASM_TEXT("grow"))) {
+        size_t pages = 0;
+        while (__builtin_wasm_memory_grow(0, 1) != (size_t)-1) pages++;
+        airswasm_text grown = airswasm_decimal(pages);
+        return airswasm_answer(airswasm_as_bytes(airswasm_join(AIRSWASM_TEXT("grew "), grown)));
+    }
+    airswasm_lookup stored = airswasm_get(COUNT);
+"""
+
+
+def make_unruly(project: Project) -> None:
+    """Add three ways to misbehave to the template component."""
+    source = f"src/{project.name.removeprefix('local/')}.c"
+    project.edit(source, "\n    airswasm_lookup stored = airswasm_get(COUNT);\n", UNRULY)
+    project.manifest('timeout = "10 s"', 'timeout = "1 s"')

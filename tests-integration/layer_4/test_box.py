@@ -5,30 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from driving import Project, Terminal, until
+from driving import Project, Terminal, make_unruly, until
 
 START = Callable[..., Project]
-
-UNRULY = """
-    airswasm_text order = {(const char *)payload.data, payload.length};
-    if (airswasm_equal(order, AIRSWASM_TEXT("trap"))) __builtin_trap();
-    if (airswasm_equal(order, AIRSWASM_TEXT("spin")))
-        for (volatile int i = 0;; i++) {}
-    if (airswasm_equal(order, AIRSWASM_TEXT("grow"))) {
-        size_t pages = 0;
-        while (__builtin_wasm_memory_grow(0, 1) != (size_t)-1) pages++;
-        airswasm_text grown = airswasm_decimal(pages);
-        return airswasm_answer(airswasm_as_bytes(airswasm_join(AIRSWASM_TEXT("grew "), grown)));
-    }
-    airswasm_lookup stored = airswasm_get(COUNT);
-"""
-
-
-def make_unruly(project: Project) -> None:
-    """Add three ways to misbehave to the template component."""
-    source = f"src/{project.name.removeprefix('local/')}.c"
-    project.edit(source, "\n    airswasm_lookup stored = airswasm_get(COUNT);\n", UNRULY)
-    project.manifest('timeout = "10 s"', 'timeout = "1 s"')
 
 
 def test_trap_loop_and_greed_disturb_no_other(terminal: Terminal, start_project: START) -> None:

@@ -18,6 +18,7 @@ DOCS = Path(__file__).parents[2] / "docs"
         ("airswasm.cli.control_page", "control-api.md"),
         ("airswasm.cli.config_page", "config.md"),
         ("airswasm.osl.errors_page", "os-errors.md"),
+        ("airswasm.monitoring.metrics_page", "metrics.md"),
         ("airswasm.wit.reference", "wit/reference.md"),
     ],
 )

@@ -34,6 +34,11 @@ install {}/hello.airswasm --yes
 lock --file {}/components.toml
 list
 info local/hello
+alerts list --all
+alerts show CrashLoop
+alerts silence CrashLoop --component local/hello --for 2h --reason known
+alerts silence CrashLoop --component local/hello --lift
+dashboards --output {}/dashboards
 timers list
 timers cancel --all local/hello --yes
 routes

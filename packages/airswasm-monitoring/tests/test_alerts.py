@@ -190,7 +190,7 @@ async def test_a_silence_hides_an_alert_from_the_log_and_not_from_the_list(
     figures, clock, lines = Figures(a=11.0, b=11.0), Clock(), Lines()
     rule = AlertRule("Full", "used > 10", annotations={"summary": "{{ $labels.component }} is it"})
     alerts = alerts_of(figures, clock, rules=(rule,), store=store, lines=lines)
-    await alerts.silence("Full", 60, component="a", reason="known", by="ann")
+    await alerts.silence("Full", 60, component="a", reason="known")
     caplog.set_level(logging.INFO, "airswasm.alerts")
     await alerts.evaluate()
     assert [each.getMessage() for each in caplog.records] == ["alert Full fires: b is it"]

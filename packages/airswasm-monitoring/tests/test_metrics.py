@@ -6,18 +6,24 @@ import shutil
 import subprocess
 
 import pytest
+from airswasm.actor import ActorSystem
 from airswasm.monitoring import (
     OTHER,
     ComponentSample,
     HostCallSample,
     Metrics,
+    Monitor,
     Snapshot,
     Times,
+    TracingSettings,
 )
 from airswasm.runtime import BOUNDS, Meters
 from airswasm.wit import Metric
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as openmetrics_families,
+)
 from prometheus_client.parser import text_string_to_metric_families
 
 NAMES = st.lists(st.text("abc-/", min_size=1, max_size=8), unique=True, max_size=20)
@@ -325,3 +331,50 @@ def test_two_families_of_one_name_are_refused(metric: Metric) -> None:
     """A scraper rejects the whole page for it, so the host says it at its start."""
     with pytest.raises(ValueError, match=f"airswasm_{metric.name.removesuffix('_total')}"):
         Metrics(lambda: Snapshot(1.0), meters=Meters([metric]))
+
+
+def test_a_second_label_of_a_family_is_kept_apart() -> None:
+    """A counter and a gauge each have a series for each value; `_other` adds up by it."""
+    denied = Metric("denied_total", "Denied.", label="capability")
+    held = Metric("held", "Held.", "gauge", label="kind")
+    meters = Meters([denied, held])
+    for component in ("a/a", "b/b", "c/c"):
+        meters.add("denied_total", component, 2, label="storage.read")
+        meters.add("denied_total", component, label="tcp.connect")
+        meters.set("held", component, 3, label="socket")
+    components = tuple(ComponentSample(name, "running", 0.0) for name in ("a/a", "b/b", "c/c"))
+    metrics = Metrics(lambda: Snapshot(1.0, components), series_limit=1, meters=meters)
+    text = metrics.render().decode()
+    for component, times in (("a/a", 1), (OTHER, 2)):
+        about = f'component="{component}"'
+        assert f'denied_total{{capability="storage.read",{about}}} {2.0 * times}' in text
+        assert f'denied_total{{capability="tcp.connect",{about}}} {1.0 * times}' in text
+        assert f'airswasm_held{{{about},kind="socket"}} {3.0 * times}' in text
+
+
+@pytest.mark.anyio
+async def test_openmetrics_has_the_traces_of_measurements() -> None:
+    """A traced message is the exemplar of its bucket, in OpenMetrics and in no other format."""
+    async with ActorSystem() as system:
+        monitor = Monitor(system, tracing=TracingSettings(traces="on", sample=1.0))
+        times = Times((1,) * (len(BOUNDS) + 1), 2.5)
+        system.spawn(lambda *_: "yes", name="a/b")
+        await system.broker.ask("a/b", b"x", timeout=5)
+        (trace,) = monitor.traces.all()
+        sample = ComponentSample("a/b", "running", 0.0, handling=times, queueing=times)
+        metrics = Metrics(lambda: Snapshot(1.0, (sample,)), receipts=monitor.traces.recent.receipts)
+        page = (await metrics.scrape(is_openmetrics=True)).decode()
+        assert trace.trace_id.encode() not in await metrics.scrape()
+        monitor.close()
+    found = [
+        each
+        for family in openmetrics_families(page)
+        for each in family.samples
+        if each.exemplar is not None
+    ]
+    assert {each.name for each in found} == {
+        "airswasm_component_handling_seconds_bucket", "airswasm_component_queue_seconds_bucket",
+    }  # fmt: skip
+    for each in found:
+        assert each.exemplar.labels == {"trace_id": trace.trace_id}
+        assert each.exemplar.value <= float(each.labels["le"])

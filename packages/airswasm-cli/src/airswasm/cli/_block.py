@@ -59,6 +59,8 @@ _VERBS = (
     _verb("dlq", _TALK, "Show, replay and drop the messages that were not handled."),
     _verb("traces", _TALK, "Show what became of messages, and of what followed from them."),
     _verb("timers", _TALK, "Show and cancel the messages that components send later."),
+    _verb("alerts", _TALK, "Show what is wrong by the host's own rules, and silence alerts."),
+    _verb("dashboards", _TALK, "Write dashboards for Grafana, and rules for Prometheus."),
     _verb("recordings", _TALK, "Show recorded messages, and try other versions on them."),
     _verb("storage", _DATA, "Read, change, copy and move what components store."),
     _verb("artifacts", _DATA, "List, verify, pin and clean up the files of installed versions."),

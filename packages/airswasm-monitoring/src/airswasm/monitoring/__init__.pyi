@@ -1,10 +1,11 @@
 from ._alerts.alerts import Alerts, StoredAlerts
 from ._alerts.book import Silence
-from ._alerts.reporting import AlertReport, RuleReport
+from ._alerts.reporting import AlertReport, AlertsReport, RuleReport
 from ._alerts.rules import AlertRule
 from ._alerts.settings import AlertSettings, Webhook
 from ._application import monitoring_app
 from ._block import BLOCK
+from ._dashboards.writing import write_dashboards
 from ._health import HealthReport, Thresholds, assess
 from ._history import ComponentHistory, History
 from ._metrics import Metrics
@@ -28,6 +29,7 @@ __all__ = (
     "AlertRule",
     "AlertSettings",
     "Alerts",
+    "AlertsReport",
     "RuleReport",
     "Silence",
     "StoredAlerts",
@@ -64,6 +66,7 @@ __all__ = (
     "assess",
     "monitoring_app",
     "observe",
+    "write_dashboards",
     "provide",
     "Watching",
     "page_routes",

@@ -7,22 +7,28 @@ follow Prometheus' conventions (`promtool check metrics`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
+from airswasm.actor import Receipt
 from airswasm.runtime import BOUNDS, Meters
 from airswasm.wit import Metric as Declared
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.core import Metric as Family
+from prometheus_client.samples import Exemplar
 
 from ._build import build_labels
 from ._series import OTHER, Growth, Series
 from ._snapshot import ComponentSample, HostCallSample, Snapshot, Times
 
-__all__ = ("Families", "Metered", "full_snapshot")
+__all__ = ("Exemplars", "Families", "Metered", "exemplars_of", "full_snapshot")
 
+Exemplars: TypeAlias = Mapping[tuple[str, str, int], tuple[float, str]]
+"""Measurements with the id of their trace: by histogram, component and bucket."""
 Metered: TypeAlias = Mapping[str, Mapping[str, Mapping[str, float]]]
 """The figures of other blocks: by family, component and the value of a second label."""
 
@@ -119,13 +125,18 @@ class Families:
         """Return the figures of other blocks at this moment."""
         return {each.name: self._meters.labelled(each.name) for each in self._meters.metrics}
 
-    def of(self, snapshot: Snapshot, metered: Metered) -> Iterator[Family]:
+    def of(
+        self,
+        snapshot: Snapshot,
+        metered: Metered,
+        exemplars: Exemplars = MappingProxyType({}),
+    ) -> Iterator[Family]:
         """Iterate over the families of a moment, which is not before the one of the last call."""
         names = [component.name for component in snapshot.components]
         self._series.see([*names, *(name for values in metered.values() for name in values)])
         self._times.see(names)
         yield from _host_families(snapshot)
-        yield from self._component_families(snapshot.components, metered)
+        yield from self._component_families(snapshot.components, metered, exemplars)
         yield from self._function_families(snapshot)
 
     def _check_names(self) -> None:
@@ -134,7 +145,7 @@ class Families:
         taken: set[str] = set()
         for family in (
             *_host_families(whole),
-            *self._component_families((), {metric.name: {} for metric in self._meters.metrics}),
+            *self._component_families((), {metric.name: {} for metric in self._meters.metrics}, {}),
             *self._function_families(whole),
         ):
             if family.name in taken:
@@ -142,7 +153,7 @@ class Families:
             taken.add(family.name)
 
     def _component_families(
-        self, components: tuple[ComponentSample, ...], metered: Metered
+        self, components: tuple[ComponentSample, ...], metered: Metered, exemplars: Exemplars
     ) -> Iterator[Family]:
         yield GaugeMetricFamily("airswasm_components", "Known.", value=len(components))
         own, others = list[ComponentSample](), list[ComponentSample]()
@@ -171,7 +182,7 @@ class Families:
             )
         timed = self._times.count(self._changed_times(components))
         for times in _TIMES:
-            yield _histogram(f"airswasm_component_{times.name}", times.help, times.name, timed)
+            yield _histogram(times, timed, exemplars)
         yield from self._metered_counters(by_label)
         for declared in self._meters.metrics:
             if declared.kind == "gauge":
@@ -376,13 +387,36 @@ def _counter(
 
 
 def _histogram(
-    name: str, text: str, key: str, by_label: Mapping[str, Mapping[Hashable, float]]
+    declared: _Times, by_label: Mapping[str, Mapping[Hashable, float]], exemplars: Exemplars
 ) -> Family:
-    family = HistogramMetricFamily(name, text, labels=["component"])
+    name = f"airswasm_component_{declared.name}"
+    family = HistogramMetricFamily(name, declared.help, labels=["component"])
     for label, values in by_label.items():
-        if (key, "sum") in values:
-            family.add_metric([label], *_buckets(_gathered(key, values)))
+        if (declared.name, "sum") not in values:
+            continue
+        buckets, seconds = _buckets(_gathered(declared.name, values))
+        marked: list[Any] = list(buckets)
+        for at, bucket in enumerate(buckets):
+            found = exemplars.get((declared.name, label, at))
+            if found is not None:
+                marked[at] = (*bucket, Exemplar({"trace_id": found[1]}, found[0]))
+        family.add_metric([label], marked, seconds)
     return family
+
+
+def exemplars_of(receipts: Iterable[Receipt]) -> Exemplars:
+    """Return the last traced measurement in each bucket of each component's histograms."""
+    found: dict[tuple[str, str, int], tuple[float, str]] = {}
+    for each in receipts:
+        if each.trace is None:
+            continue
+        trace_id = each.trace.context.trace_id
+        for name, value in (
+            ("handling_seconds", each.run_seconds),
+            ("queue_seconds", each.queue_seconds),
+        ):
+            found[name, each.receiver, bisect_left(BOUNDS, value)] = (value, trace_id)
+    return found
 
 
 def _buckets(times: Times) -> tuple[list[tuple[str, float]], float]:

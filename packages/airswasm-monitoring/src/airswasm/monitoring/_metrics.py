@@ -16,6 +16,7 @@ from typing import TypeVar
 
 import anyio
 import anyio.to_thread
+from airswasm.actor import Receipt
 from airswasm.runtime import Meters
 from prometheus_client import CollectorRegistry
 from prometheus_client import exposition as plain
@@ -24,7 +25,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from ._alerts.history import Sample
-from ._families import Families, Metered
+from ._families import Exemplars, Families, Metered, exemplars_of
 from ._series import OTHER
 from ._snapshot import Snapshot
 
@@ -42,6 +43,7 @@ class Metrics(Collector):
         series_limit: Components with figures of their own; the others are added up.
         histogram_limit: Components with histograms of their own.
         meters: The figures of other blocks.
+        receipts: Those of messages that were traced, for exemplars.
 
     Raises:
         ValueError: A block's metric has the name of one of this block's.
@@ -55,8 +57,9 @@ class Metrics(Collector):
         series_limit: int = 1000,
         histogram_limit: int = 100,
         meters: Meters | None = None,
+        receipts: Callable[[], Iterable[Receipt]] = tuple,
     ) -> None:
-        self._take, self._look = take, look
+        self._take, self._look, self._receipts = take, look, receipts
         self._families = Families(
             meters or Meters(), series_limit=series_limit, histogram_limit=histogram_limit
         )
@@ -82,7 +85,8 @@ class Metrics(Collector):
                 Prometheus' text format.
         """
         write = openmetrics.generate_latest if is_openmetrics else plain.generate_latest
-        return await self._collected(lambda families: write(_Collected(families)))
+        exemplars = exemplars_of(self._receipts()) if is_openmetrics else {}
+        return await self._collected(lambda families: write(_Collected(families)), exemplars)
 
     async def samples(self, names: Iterable[str]) -> list[Sample]:
         """Return the present samples of some metrics; other tasks go on meanwhile.
@@ -93,13 +97,16 @@ class Metrics(Collector):
         wanted = frozenset(names)
         return await self._collected(lambda families: _samples(families, wanted))
 
-    async def _collected(self, use: Callable[[tuple[Family, ...]], T]) -> T:
+    async def _collected(
+        self, use: Callable[[tuple[Family, ...]], T], exemplars: Exemplars | None = None
+    ) -> T:
         self._limiter = self._limiter or anyio.CapacityLimiter(1)
         async with self._limiter:  # an older look must not be summed up after a newer one
             while True:
                 before = self._collections
                 snapshot = await self._look() if self._look else self._take()
-                sum_up = partial(self._used, use, snapshot, self._families.metered(), before)
+                metered = self._families.metered()
+                sum_up = partial(self._used, use, snapshot, metered, exemplars or {}, before)
                 found = await anyio.to_thread.run_sync(sum_up)
                 if found is not None:
                     return found
@@ -109,13 +116,14 @@ class Metrics(Collector):
         use: Callable[[tuple[Family, ...]], T],
         snapshot: Snapshot,
         metered: Metered,
+        exemplars: Exemplars,
         before: int,
     ) -> T | None:
         """Return what is made of the families; None if `collect` has looked later than this."""
         with self._summing:
             if self._collections != before:
                 return None
-            families = tuple(self._families.of(snapshot, metered))
+            families = tuple(self._families.of(snapshot, metered, exemplars))
         return use(families)
 
     def describe(self) -> Iterable[Family]:

@@ -20,7 +20,7 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
-from airswasm.actor import ActorRef, ActorSystem, Tally
+from airswasm.actor import ActorRef, ActorSystem, DeathReason, Tally
 from airswasm.messaging import DurableDelivery, MessagingCounters
 from airswasm.runtime import (
     HealthSources,
@@ -49,6 +49,15 @@ __all__ = ("Monitor", "observe")
 _PORTION = 100
 """Components that are looked at before others have a turn."""
 _MESSAGING_GAUGES = ("retained_values", "retained_bytes", "timers_waiting")
+_NO_REFUSALS = dict.fromkeys(
+    (
+        "denied", "unknown-target", "mailbox-full", "too-large", "rate-limited", "invalid",
+        "timed-out", "cancelled", "cycle", "failed", "too-many-hops",
+    ),
+    0,
+)  # fmt: skip
+"""The cases of `messaging-error`. A series that begins at its first event hides that event from
+`increase`, so each begins at zero."""
 _LAG_SECONDS = 1.0
 """Between two looks at how late the event loop is."""
 _JUMP_SECONDS = 5.0
@@ -109,6 +118,7 @@ class Monitor:
             series_limit=series_limit,
             histogram_limit=histogram_limit,
             meters=meters,
+            receipts=lambda: self.traces.recent.receipts(),
         )
         self.alerts: Alerts | None = None
         if alerts is not None:
@@ -203,13 +213,13 @@ class Monitor:
                 "late": dispatcher.late,
                 "too_many_hops": dispatcher.hop_deaths,
             },
-            refusals=dict(self._messaging.refused) if self._messaging else {},
+            refusals={**_NO_REFUSALS, **self._messaging.refused} if self._messaging else {},
             message_events=_events(self._messaging) if self._messaging else {},
             retained_values=self._messaging.retained_values if self._messaging else None,
             retained_bytes=self._messaging.retained_bytes if self._messaging else None,
             timers_waiting=self._messaging.timers_waiting if self._messaging else None,
             dead_letters={
-                reason.value: count for reason, count in system.dead_letters.by_reason.items()
+                reason.value: system.dead_letters.by_reason.get(reason, 0) for reason in DeathReason
             },
             audit_lines=self._audit.head.line if self._audit else None,
             storage_syncs=self._store.syncs if self._store else None,

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from airswasm.wit import Blocks
 
 from .access_api import ACCESS_OPERATIONS
+from .alert_api import ALERT_OPERATIONS
 from .audit_api import AUDIT_OPERATIONS
 from .function_api import FUNCTION_OPERATIONS
 from .grant_api import DENIED, DRY_RUN, GRANT_OPERATIONS, NARROWED, OVERRIDES
@@ -251,6 +252,7 @@ OPERATIONS = Table(
         *LETTER_OPERATIONS,
         *PAGE_OPERATIONS,
         *TIMER_OPERATIONS,
+        *ALERT_OPERATIONS,
         *TRACE_OPERATIONS,
         *RECORDING_OPERATIONS,
         *VERSION_OPERATIONS,

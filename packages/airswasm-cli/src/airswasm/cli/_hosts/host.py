@@ -24,6 +24,7 @@ from .._control.operation import Operation, Scope, Table
 from .._control.pending import Change, PendingPlans
 from .._control.tokens import TokenFile
 from ..errors import PlanGone
+from .alerts import AlertHost, LocalAlerts
 from .audit import LocalAudit
 from .functions import FunctionHost, LocalFunctions
 from .letters import LetterHost, LocalLetters
@@ -58,6 +59,7 @@ class Host(
     LetterHost,
     TimerHost,
     TraceHost,
+    AlertHost,
     FunctionHost,
     RecordingHost,
     SwapHost,
@@ -280,6 +282,7 @@ class LocalHost(
     LocalLetters,
     LocalTimers,
     LocalTraces,
+    LocalAlerts,
     LocalFunctions,
     LocalRecordings,
     LocalSwaps,
@@ -301,6 +304,7 @@ class LocalHost(
         LocalLetters.__init__(self, system)
         LocalTimers.__init__(self, system)
         LocalTraces.__init__(self, system)
+        LocalAlerts.__init__(self, system)
         LocalFunctions.__init__(self, system)
         LocalRecordings.__init__(self, system)
         LocalSwaps.__init__(self, system)

@@ -28,7 +28,7 @@ from ..errors import AlertsOff, AlertUnknown
 from .book import MOST_SILENCES, AlertBook, Silence
 from .history import Labels, Sample, SampleHistory, windows_of
 from .receivers import Notice, Receivers
-from .reporting import RuleReport, report_rules, summary_of
+from .reporting import AlertsReport, RuleReport, report_rules, summary_of
 from .rules import AlertRule, rendered
 from .settings import AlertSettings
 from .states import ActiveAlert, next_alerts
@@ -94,6 +94,10 @@ class StoredAlerts:
         """Return all rules with their alerts."""
         return report_rules(self.settings, self._book, self._clock())
 
+    def report(self) -> AlertsReport:
+        """Return all rules, and when they were last evaluated."""
+        return AlertsReport(self.evaluated_at, self.settings.evaluate == "on", self.list())
+
     def get(self, name: str) -> RuleReport:
         """Return one rule with its alerts.
 
@@ -104,7 +108,7 @@ class StoredAlerts:
         return next(each for each in self.list() if each.name == name)
 
     async def silence(
-        self, name: str, seconds: float, *, component: str = "", reason: str = "", by: str = ""
+        self, name: str, seconds: float, *, component: str = "", reason: str = ""
     ) -> Silence:
         """Tell no receiver of a rule's alerts for some time; another silence gives way.
 
@@ -113,7 +117,6 @@ class StoredAlerts:
             seconds: For how long, from now.
             component: Only of alerts about this component; empty for all of the rule's.
             reason: Why, for the record.
-            by: Who does.
 
         Raises:
             AlertUnknown: There is no such rule.
@@ -124,7 +127,7 @@ class StoredAlerts:
         if not 0 < seconds <= 366 * 86_400:
             raise ValueError("a silence lasts from a second to a year")
         self._rule(name)
-        silence = Silence(name, component, self._clock() + seconds, reason[:500], by)
+        silence = Silence(name, component, self._clock() + seconds, reason[:500])
         self._book.drop_expired(self._clock())
         if len(self._book.silences) >= MOST_SILENCES:
             raise AlertsOff(f"one more than {MOST_SILENCES} silences")

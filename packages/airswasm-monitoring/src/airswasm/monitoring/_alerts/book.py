@@ -39,14 +39,12 @@ class Silence:
         component: Only alerts about this component; empty for all of the rule's.
         until: Until when, in seconds since 1970.
         reason: Why, for others.
-        by: Who has set it.
     """
 
     rule: str
     component: str = ""
     until: float = 0.0
     reason: str = ""
-    by: str = ""
 
     @property
     def key(self) -> str:

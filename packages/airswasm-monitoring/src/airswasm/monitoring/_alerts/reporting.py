@@ -11,7 +11,7 @@ from .rules import AlertRule, rendered
 from .settings import AlertSettings
 from .states import ActiveAlert
 
-__all__ = ("AlertReport", "RuleReport", "report_rules", "summary_of")
+__all__ = ("AlertReport", "AlertsReport", "RuleReport", "report_rules", "summary_of")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,21 @@ class RuleReport:
     since: float | None
     alerts: tuple[AlertReport, ...] = ()
     silences: tuple[Silence, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class AlertsReport:
+    """All rules of a host.
+
+    Attributes:
+        evaluated_at: When they were last evaluated, in seconds since 1970; None if never.
+        is_on: Whether a running host evaluates them.
+        rules: The rules, those that are off included.
+    """
+
+    evaluated_at: float | None
+    is_on: bool
+    rules: tuple[RuleReport, ...]
 
 
 def report_rules(settings: AlertSettings, book: AlertBook, now: float) -> tuple[RuleReport, ...]:

@@ -113,6 +113,11 @@ class RecentTraces:
         self._size_bytes += size_bytes
         self._make_room()
 
+    def receipts(self) -> Iterator[Receipt]:
+        """Iterate over the receipts of all traces that are kept, the oldest trace first."""
+        for kept in list(self._traces.values()):
+            yield from kept.receipts
+
     def all(self, name: str = "") -> Iterator[TraceRecord]:
         """Iterate over the traces, the oldest first; those of one component, if it is named."""
         for trace_id, kept in list(self._traces.items()):
