@@ -10,6 +10,7 @@ import { letters } from "./letters.js";
 import { audit, logs } from "./logs.js";
 import { overview } from "./overview.js";
 import { topology } from "./topology.js";
+import { traces } from "./traces.js";
 import { tree } from "./tree.js";
 
 /**
@@ -27,6 +28,7 @@ const VIEWS = [
   ["logs", "Logs", "all_logs", logs],
   ["audit", "Audit", "audit_lines", audit],
   ["letters", "Dead letters", "dead_letters", letters],
+  ["traces", "Traces", "traces", traces],
 ];
 const THEMES = ["auto", "light", "dark"];
 const LIST_MS = 5000;
