@@ -78,8 +78,8 @@ class ComponentTable:
             queueing, handling = tally.queueing.counts, tally.handling.counts
         return (
             state, round(known.since + self._wall, 1), incarnation, known.restarts, known.updates,
-            known.failures, known.last_error[:_ERROR], waiting, capacity, oldest, handled, unhandled,
-            fuel, cpu, memory, host_memory, bytes_in, bytes_out, queueing, handling,
+            known.failures, known.last_error[:_ERROR], waiting, capacity, oldest, handled,
+            unhandled, fuel, cpu, memory, host_memory, bytes_in, bytes_out, queueing, handling,
         )  # fmt: skip
 
 
