@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get i
 
 NAMES = ("shop/orders", "shop/stock", "lab/hostile")
 HOSTILE = "<script>window.pwned=1</script><img src=x onerror=window.pwned=1>\u202egnp.exe\x1b[31m"
-VIEWS = ("overview", "components", "tree", "topology", "logs", "audit", "letters")
+VIEWS = ("overview", "components", "tree", "topology", "logs", "audit", "letters", "traces")
 UNSEEN = re.compile(
     "[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069]"
 )
@@ -255,6 +255,22 @@ def test_the_browser_runs_no_script_but_the_page_s(stage: Stage, page: Any) -> N
 
 
 # -- what it does ---------------------------------------------------------------------------------
+
+
+def test_logs_are_searched_by_the_host(stage: Stage, page: Any) -> None:
+    """By a word and a least level, in what was written before the page was opened, too."""
+    stage.tell("shop/stock", "log:needle in a haystack")
+    stage.tell("shop/stock", "warn:something else")
+    open_page(page, stage.new_link())
+    page.goto(stage.at("logs"))
+    page.fill("input.filter", "needle")
+    expect(page.locator(".line")).to_have_count(1)
+    stage.tell("shop/stock", "log:another needle")
+    expect(page.locator(".line")).to_have_count(2)
+    page.fill("input.filter", "")
+    page.select_option("select", "warn")
+    expect(page.locator(".lines")).to_contain_text("something else")
+    expect(page.locator(".lines")).not_to_contain_text("needle")
 
 
 def test_letters_are_replayed_and_removed(stage: Stage, page: Any) -> None:

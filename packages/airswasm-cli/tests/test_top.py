@@ -80,12 +80,14 @@ def test_a_screen_of_eighty_columns_holds_the_largest_figures() -> None:
         for n in range(50)
     ]
     out = io.StringIO()
-    Console(file=out, width=80, height=24).print(top._screen(status(), rows, "cpu", 80, 24))
+    Console(file=out, width=80, height=24).print(
+        top._screen(status(), rows, top.View("cpu"), 80, 24)
+    )
     lines = out.getvalue().splitlines()
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 80
     assert "\x1b" not in out.getvalue()
-    assert "31 more" in lines[-1]
+    assert "1 to 19 of 50" in lines[-1]
     for column in top._COLUMNS[1:]:
         assert column in lines[2]
 
@@ -102,7 +104,8 @@ def test_a_rate_takes_little_room(rate: float, shown: str) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("typed", "key"), [(b"m", "m"), (b"q", "q"), (b"\x1b[A", "\x1b"), (b"", "")]
+    ("typed", "key"),
+    [(b"m", "m"), (b"q", "q"), (b"\x1b[A", "\x1b[A"), (b"\x1b", "\x1b"), (b"mq", "m"), (b"", "")],
 )
 async def test_a_key_is_read_at_once_and_the_terminal_is_as_before(
     monkeypatch: pytest.MonkeyPatch, typed: bytes, key: str
@@ -120,3 +123,41 @@ async def test_a_key_is_read_at_once_and_the_terminal_is_as_before(
             assert await next_key(60.0 if typed else 0.01) == key
         assert termios.tcgetattr(theirs) == before
     os.close(ours)
+
+
+@given(
+    st.lists(st.sampled_from([*top._KEYS, *top._MOVES, "x", ""]), max_size=30),
+    st.integers(0, 60),
+    st.integers(1, 40),
+)
+def test_whatever_is_pressed_the_table_fills_the_screen(
+    keys: list[str], rows: int, room: int
+) -> None:
+    """No key moves beyond the first or the last row, and a sort shows its first rows."""
+    view = top.View()
+    for key in keys:
+        view = view.after(key, rows, room)
+        assert 0 <= view.first <= max(0, rows - room)
+        if key in top._KEYS:
+            assert (view.sort, view.first) == (top._KEYS[key], 0)
+
+
+@pytest.mark.parametrize("sort", ["cpu", "name"])
+def test_the_same_key_again_reverses(sort: top.Sort) -> None:
+    """And once more is as before; another key begins with its largest."""
+    key = next(each for each, known in top._KEYS.items() if known == sort)
+    rows = [Activity(name, "running", cpu, 0, 0, 0, None, 0, 0) for name, cpu in ZIPPED]
+    view = top.View("memory").after(key, 3, 9)
+    once = [each.name for each in view.ordered(rows)]
+    again = view.after(key, 3, 9)
+    assert [each.name for each in again.ordered(rows)] == once[::-1]
+    assert again.after(key, 3, 9) == view
+
+
+ZIPPED = [("a/a", 0.3), ("b/b", 0.2), ("c/c", 0.1)]
+
+
+def test_the_foot_fits_eighty_columns() -> None:
+    """With as many rows as a host can have, and without more than fit."""
+    assert len(top._foot(top.View(first=999_000), 19, 1_000_000)) <= 80
+    assert len(top._foot(top.View(), 3, 3)) <= 80

@@ -38,6 +38,8 @@ A running host (`airswasm run`) answers HTTP on a Unix socket that only its owne
 
 **Tokens.** Each run writes a token for everything to `control.token` in the home. `airswasm tokens create NAME --scope SCOPE` makes others, which hold until `airswasm tokens revoke NAME`; the host keeps their hashes. Their scopes: `monitoring` for `/metrics`, `/livez`, `/readyz`, `/healthz` and `/snapshot`; `read` for these and all that changes nothing; `send` for messages to the components that the token names; `all`. The audit log has a line for each token that is made or revoked, for each change by one, and for each refusal.
 
+**The page.** `GET /` is the host's page in a browser ([page.md](page.md)); it needs no token, and says nothing without a session. `POST /page/session` exchanges `{"token": …}` or `{"link": …}` for one: a cookie, and a `key` that each request sends as `X-Airswasm-Key`. `GET` shows what the session may do, `DELETE` ends it. Requests from the pages of other sites are refused, over TCP and over the socket.
+
     curl --unix-socket "$AIRSWASM_HOME/control.sock" --data world http://host/v1/components/local/hello/messages
 
 `GET /v1/openapi.json` is this page for programs. `GET /metrics` is there as well, for Prometheus, and so are `GET /livez`, `/readyz` and `/healthz`, for probes.

@@ -577,7 +577,10 @@ class PageNotServed(CliError):
 
     def __init__(self, *, is_off: bool) -> None:
         if is_off:
-            text, hint = "the page is off", "airswasm config set monitoring.page on, and reload"
+            text, hint = (
+                "the page is off",
+                "airswasm config set monitoring.page on, then airswasm reload",
+            )
         else:
             text, hint = "the host does not listen on TCP", "airswasm run --listen 7700"
         super().__init__(text, hint=hint)

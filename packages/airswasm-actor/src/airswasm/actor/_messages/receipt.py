@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from airswasm.runtime import (
     CallUse,
@@ -19,9 +18,7 @@ from airswasm.runtime import (
 )
 
 from ..errors import GuestRefused, MessageTooLarge, UnfitPayload
-
-if TYPE_CHECKING:
-    from .trace import Trace
+from .trace import Trace
 
 __all__ = ("Outcome", "Receipt", "outcome_of")
 

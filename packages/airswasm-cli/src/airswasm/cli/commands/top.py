@@ -6,11 +6,12 @@ it, so a figure that went down counts from zero.
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import anyio
@@ -23,7 +24,7 @@ from .._session.session import Session, verb
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ("Activity", "Sort", "activities", "app")
+__all__ = ("Activity", "Sort", "View", "activities", "app")
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 Sort = Literal["cpu", "messages", "fuel", "waiting", "memory", "restarts", "name"]
@@ -70,7 +71,48 @@ _KEYS: Mapping[str, Sort] = {
     "n": "name",
 }  # fmt: skip
 _GAP, _LEAST_NAME = 2, 8
+_SEQUENCE = re.compile(r"\x1b(?:\[[0-9;]*[A-Za-z~]|O[A-Z])")
 _LEGEND = "sort: c cpu, s msg/s, f fuel, w waiting, m memory, r restarts, n name; q quits"
+_MOVES: Mapping[str, tuple[str, int]] = {
+    "\x1b[A": ("row", -1), "\x1b[B": ("row", 1), "k": ("row", -1), "j": ("row", 1),
+    "\x1b[5~": ("page", -1), "\x1b[6~": ("page", 1), "\x1b[H": ("all", -1), "\x1b[F": ("all", 1),
+    "\x1b[1~": ("all", -1), "\x1b[4~": ("all", 1), "\x1bOA": ("row", -1), "\x1bOB": ("row", 1),
+}  # fmt: skip
+"""What arrows, pages, Home and End send, in the ways of several terminals."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The part of the table that is in sight.
+
+    Attributes:
+        sort: The figure that decides the order.
+        is_reversed: Whether the smallest comes first.
+        first: The place of the first row in sight.
+    """
+
+    sort: Sort = "cpu"
+    is_reversed: bool = False
+    first: int = 0
+
+    def after(self, key: str, rows: int, room: int) -> View:
+        """Return the view after a key.
+
+        Args:
+            key: What a terminal sent for it.
+            rows: The rows that there are.
+            room: The rows that a screen has.
+        """
+        sort = _KEYS.get(key)
+        if sort is not None:
+            return View(sort, sort == self.sort and not self.is_reversed)
+        unit, sign = _MOVES.get(key, ("row", 0))
+        step = {"row": 1, "page": max(room - 1, 1), "all": rows}[unit]
+        return replace(self, first=max(0, min(self.first + sign * step, rows - room)))
+
+    def ordered(self, found: Sequence[Activity]) -> list[Activity]:
+        """Return the rows in its order."""
+        return sorted(found, key=_ORDER[self.sort], reverse=self.is_reversed)
 
 
 @app.command()
@@ -92,8 +134,9 @@ def top(
 ) -> None:
     """Show what components do now, the busiest first.
 
-    On a screen, a key changes the order and q ends it. Without one, or with
-    --samples, it prints tables, and with --json documents.
+    On a screen, a key changes the order, again it reverses it; arrows move, and q
+    ends it. Without one, or with --samples, it prints tables, and with --json
+    documents.
 
     \b
     Example:
@@ -183,17 +226,20 @@ async def _show_live(
 
     console = Console(highlight=False, emoji=False, no_color=session.terminal.color == "never")
     before, looked_at = await look(), time.monotonic()
-    found = activities(before, before, 1.0)
+    due = looked_at + interval
+    found, view = activities(before, before, 1.0), View(sort)
     with _keys() as next_key, Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
-            rows = sorted(found, key=_ORDER[sort])
-            live.update(_screen(before, rows, sort, console.width, console.height), refresh=True)
-            key = await next_key(interval)
+            view = view.after("", len(found), _room(console.height))
+            shown = _screen(before, found, view, console.width, console.height)
+            live.update(shown, refresh=True)
+            key = await next_key(max(0.0, due - time.monotonic()))
             if key in ("q", "\x1b", "\x04"):
                 return
-            sort = _KEYS.get(key, sort)
-            if key:
+            view = view.after(key, len(found), _room(console.height))
+            if time.monotonic() < due:
                 continue
+            due = time.monotonic() + interval
             after, now = await look(), time.monotonic()
             found = activities(before, after, now - looked_at)
             before, looked_at = after, now
@@ -240,21 +286,26 @@ def _age(seconds: float) -> str:
     return f"{seconds:.0f}s"
 
 
+def _room(height: int) -> int:
+    """Return how many rows a screen of that height has."""
+    return max(height - 5, 1)
+
+
 def _screen(
-    host: Document, activity: Sequence[Activity], sort: Sort, width: int, height: int
+    host: Document, found: Sequence[Activity], view: View, width: int, height: int
 ) -> RenderableType:
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    room = max(height - 5, 1)
-    rows = [[one_line(cell) for cell in _row(each)] for each in activity[:room]]
+    activity = view.ordered(found)[view.first : view.first + _room(height)]
+    rows = [[one_line(cell) for cell in _row(each)] for each in activity]
     others = [max(map(len, cells)) + _GAP for cells in zip(_COLUMNS, *rows, strict=True)][1:]
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
     for column in _COLUMNS:
         is_name = column == "component"
         table.add_column(
-            Text(column, style="reverse" if column == _SORTED_COLUMN[sort] else ""),
+            Text(column, style="reverse" if column == _SORTED_COLUMN[view.sort] else ""),
             justify="left" if is_name or column == "state" else "right",
             no_wrap=True,
             overflow="ellipsis",
@@ -263,10 +314,17 @@ def _screen(
     for each, row in zip(activity, rows, strict=False):
         style = "" if each.state == "running" else "yellow"
         table.add_row(*(Text(cell, style=style) for cell in row))
-    beyond = len(activity) - room
-    more = f"{beyond:,} more; a taller screen shows them" if beyond > 0 else ""
-    head = Text(_headline(host, activity), no_wrap=True, overflow="ellipsis")
-    return Group(head, Text(), table, Text(more or _LEGEND, style="dim", no_wrap=True))
+    head = Text(_headline(host, found), no_wrap=True, overflow="ellipsis")
+    foot = Text(_foot(view, len(activity), len(found)), style="dim", no_wrap=True)
+    return Group(head, Text(), table, foot)
+
+
+def _foot(view: View, shown: int, rows: int) -> str:
+    """Return the keys; where there is more than fits, that it can be moved as well."""
+    if shown == rows:
+        return _LEGEND
+    place = f"{view.first + 1:,} to {view.first + shown:,} of {rows:,}"
+    return f"{place}; arrows move; c s f w m r n sort; q quits"
 
 
 def _headline(host: Document, rows: Sequence[Activity]) -> str:
@@ -312,5 +370,11 @@ async def _pressed(seconds: float) -> str:
     with anyio.move_on_after(seconds):
         await anyio.wait_readable(sys.stdin)
         typed = os.read(sys.stdin.fileno(), 64).decode("ascii", "replace")
-        return typed[:1] if typed else "q"
+        return _first_key(typed) if typed else "q"
     return ""
+
+
+def _first_key(typed: str) -> str:
+    """Return the first key; one that sends several characters, such as an arrow, as all of them."""
+    sequence = _SEQUENCE.match(typed)
+    return sequence.group() if sequence else typed[:1]

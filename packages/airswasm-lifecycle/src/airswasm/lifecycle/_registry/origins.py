@@ -23,9 +23,9 @@ class ChangeOrigin:
 
     Attributes:
         by: `user alice (1000)`, `token ci`, or `host`.
-        via: `terminal` or `command` of the airswasm command, `socket` or `tcp` of the control API,
-            `program` of another one; empty for the host. A client of the socket says by itself
-            whether it has a terminal: that is for people, and proves nothing.
+        via: `terminal` or `command` of the airswasm command, `socket`, `tcp` or
+            `page` of the control API, `program` of another one; empty for the host. A client of the
+            socket says by itself whether it has a terminal: that is for people, and proves nothing.
     """
 
     by: str

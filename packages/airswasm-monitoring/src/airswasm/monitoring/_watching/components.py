@@ -24,6 +24,8 @@ COMPONENT_COLUMNS = (
 """`oldest` is the age of the first message that waits; `unhandled` counts those with another
 outcome than handled or replied; `queueing` and `handling` are counts by `bounds`."""
 _PORTION = 100
+_ERROR = 300
+"""A guest says what an error is; each page keeps it for each component."""
 _GOOD = (Outcome.HANDLED, Outcome.REPLIED)
 
 
@@ -76,8 +78,8 @@ class ComponentTable:
             queueing, handling = tally.queueing.counts, tally.handling.counts
         return (
             state, round(known.since + self._wall, 1), incarnation, known.restarts, known.updates,
-            known.failures, known.last_error, waiting, capacity, oldest, handled, unhandled, fuel,
-            cpu, memory, host_memory, bytes_in, bytes_out, queueing, handling,
+            known.failures, known.last_error[:_ERROR], waiting, capacity, oldest, handled,
+            unhandled, fuel, cpu, memory, host_memory, bytes_in, bytes_out, queueing, handling,
         )  # fmt: skip
 
 

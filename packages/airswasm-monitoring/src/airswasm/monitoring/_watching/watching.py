@@ -35,6 +35,7 @@ _FRESH_SECONDS = 0.9
 _HEALTH_SECONDS = 10.0
 """Between two reports of health, each of which looks at everything, stored data too."""
 _SHOWN_FINDINGS = 20
+_TEXT = 500
 
 Ask = Callable[[], Awaitable[Frame | None]]
 
@@ -224,7 +225,7 @@ def _health_figures(report: HealthReport) -> dict[str, object]:
             {
                 "health": each.health.name.lower(),
                 "subject": each.subject,
-                "text": each.text,
+                "text": each.text[:_TEXT],
                 "hint": each.hint,
             }
             for each in report.findings[:_SHOWN_FINDINGS]

@@ -5,7 +5,8 @@ import { clock } from "./format.js";
 import { Stream } from "./host.js";
 import { Lines, badge, filterBox, folded, heading, nameOf, tell, textOf } from "./parts.js";
 
-const LEVELS = ["trace", "debug", "info", "warn", "error"];
+const LEVELS = ["debug", "info", "warn", "error"];
+const SEARCH_MS = 400;
 
 /**
  * @param {string} path
@@ -24,23 +25,32 @@ export function logLines(path, only = "") {
         folded(line.message),
       ),
   }));
+  /** @type {Stream | null} */
+  let stream = null;
+  const asked = { grep: "", level: "" };
+  const follow = () => {
+    stream?.close();
+    const given = Object.entries(asked).filter(([, value]) => value).map(([key, value]) => `&${key}=${encodeURIComponent(value)}`);
+    stream = new Stream(`${path}?follow=1&recent=500${given.join("")}`, (line) => lines.add(line), (state, error) => {
+      if (state === "live") lines.clear(); // it begins anew with what was said last
+      if (state === "refused" && error) tell(textOf(error), "bad");
+    });
+  };
   const level = h("select", {
     "aria-label": "least level",
     change: (/** @type {Event} */ event) => {
-      const least = LEVELS.indexOf(/** @type {HTMLSelectElement} */ (event.target).value);
-      lines.level = (line) => LEVELS.indexOf(line.level) >= least || !LEVELS.includes(line.level);
-      lines.plan();
+      asked.level = /** @type {HTMLSelectElement} */ (event.target).value;
+      follow();
     },
-  }, LEVELS.map((each) => h("option", { value: each }, each === "trace" ? "all levels" : `${each} and above`)));
-  const search = filterBox("search these lines", (words) => {
-    lines.words = words;
-    lines.plan();
+  }, ["", ...LEVELS].map((each) => h("option", { value: each }, each ? `${each} and above` : "all levels")));
+  let typed = 0;
+  const search = filterBox("search the log", (words) => {
+    clearTimeout(typed);
+    asked.grep = words;
+    typed = setTimeout(follow, SEARCH_MS); // the host searches its files
   });
-  const stream = new Stream(`${path}?follow=1&recent=500`, (line) => lines.add(line), (state, error) => {
-    if (state === "live") lines.clear(); // it begins anew with what was said last
-    if (state === "refused" && error) tell(textOf(error), "bad");
-  });
-  return { tools: [search, level], lines: lines.element, close: () => stream.close() };
+  follow();
+  return { tools: [search, level], lines: lines.element, close: () => stream?.close() };
 }
 
 export function logs() {

@@ -4,12 +4,14 @@ import { h, put, say } from "./dom.js";
 import { Refusal, Stream, ask, open, session, signIn, signOut } from "./host.js";
 import { State } from "./state.js";
 import { badge, icon, tell, textOf } from "./parts.js";
+import { alerts } from "./alerts.js";
 import { component } from "./component.js";
 import { components } from "./components.js";
 import { letters } from "./letters.js";
 import { audit, logs } from "./logs.js";
 import { overview } from "./overview.js";
 import { topology } from "./topology.js";
+import { traces } from "./traces.js";
 import { tree } from "./tree.js";
 
 /**
@@ -27,6 +29,8 @@ const VIEWS = [
   ["logs", "Logs", "all_logs", logs],
   ["audit", "Audit", "audit_lines", audit],
   ["letters", "Dead letters", "dead_letters", letters],
+  ["alerts", "Alerts", "alerts", alerts],
+  ["traces", "Traces", "traces", traces],
 ];
 const THEMES = ["auto", "light", "dark"];
 const LIST_MS = 5000;

@@ -27,8 +27,8 @@ export function overview({ state }) {
       tiles,
       tile("Components", `${running} / ${components.length}`, ill ? `${ill} not running` : "all running", ill ? "warn" : ""),
       tile("Messages / s", rate(state.messages), sparkline(state.points, { width: 120, height: 26, label: "messages a second" })),
-      tile("Unhandled / s", rate(unhandled), "refused, trapped, or out of limits", unhandled >= 0.05 ? "warn" : ""),
-      tile("Processor", percent(cpu), "of one core, by components"),
+      tile("Unhandled / s", rate(unhandled), "refused or failed", unhandled >= 0.05 ? "warn" : ""),
+      tile("Processor", percent(cpu), "of one core"),
       tile("Memory", size(state.host.memory_bytes), state.host.memory_most_bytes ? `of ${size(state.host.memory_most_bytes)}` : ""),
       tile("Dead letters", count(letters), "since the host started", letters ? "warn" : "", "#/letters"),
     );
