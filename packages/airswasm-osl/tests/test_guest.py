@@ -162,6 +162,23 @@ async def test_a_program(host: Host) -> None:
     assert await host.run(code) == str((3, b"a b in\n", b""))
 
 
+async def test_a_program_beside_its_component(host: Host) -> None:
+    """Streams, a signal, and its end, in the guest's own language."""
+    line = f"{sys.executable} **"
+    host.grant(process_spawn=line, process_signal=line)
+    program = "import sys\nfor line in sys.stdin: print(line.upper(), end='', flush=True)"
+    code = (
+        f"child = process.spawn({sys.executable!r}, ['-ISc', {program!r}], '/', [('TZ', 'X')], 0)\n"
+        "answer = []\n"
+        "for word in (b'one\\n', b'two\\n'):\n"
+        "    child.write_stdin(word)\n"
+        "    answer.append(child.read_stdout(100))\n"
+        "child.signal(process.Signal.TERMINATE)\n"
+        "answer += [child.wait(), child.read_stdout(100)]\n"
+    )
+    assert await host.run(code) == str([b"ONE\n", b"TWO\n", -15, b""])
+
+
 async def test_a_connection(host: Host) -> None:
     """Sent, received, closed when the guest drops it."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
