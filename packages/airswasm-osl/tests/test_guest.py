@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 KINDS = Kinds(BLOCK.capabilities)
 
+HANDLE = "airswasm:component/handler@0.1.0#handle-message"
 ROOMY = Limits(memory_bytes=64 * 1024 * 1024, memories=8, fuel=10**12, timeout=60.0)
 IMPORTS = "from wit_world.imports import filesystem, http, process, tcp, udp\n"
 Run = Callable[[str], Awaitable[str]]
@@ -160,6 +161,49 @@ async def test_a_program(host: Host) -> None:
         "answer = (done.exit_code, done.stdout, done.stderr)"
     )
     assert await host.run(code) == str((3, b"a b in\n", b""))
+
+
+async def test_a_program_beside_its_component(host: Host) -> None:
+    """Streams, a signal, and its end, in the guest's own language."""
+    line = f"{sys.executable} **"
+    host.grant(process_spawn=line, process_signal=line)
+    program = "import sys\nfor line in sys.stdin: print(line.upper(), end='', flush=True)"
+    code = (
+        f"child = process.spawn({sys.executable!r}, ['-ISc', {program!r}], '/', [('TZ', 'X')], 0)\n"
+        "answer = []\n"
+        "for word in (b'one\\n', b'two\\n'):\n"
+        "    child.write_stdin(word)\n"
+        "    answer.append(child.read_stdout(100))\n"
+        "child.signal(process.Signal.TERMINATE)\n"
+        "answer += [child.wait(), child.read_stdout(100)]\n"
+    )
+    assert await host.run(code) == str([b"ONE\n", b"TWO\n", -15, b""])
+
+
+async def test_a_program_of_a_component_in_c(
+    anyio_backend: str, tmp_path: Path, c_programs: Path, cache_folder: Path
+) -> None:
+    """The same with the bindings for C; what was not granted is said there, too."""
+    guard, services = Guard(KINDS), Services()
+    services.add(Guard, guard)
+    services.add(OslPolicy, OslPolicy(folders_below(tmp_path)))
+    offered = [guard.guarded(each, contract()) for each in provide(services)
+               if each.name.startswith("airswasm:component/process")]  # fmt: skip
+    spawn = {"process:spawn": ("/bin/cat -u",)}
+    async with Engine(EngineConfig(cache_folder=cache_folder)) as engine:
+        linked = (await engine.load(c_programs, name="c")).link(offered)
+        instance = await linked.instantiate(caller=Caller("local/a"))
+        for grants, expected in (
+            ({}, "process.spawn = "),
+            (spawn, "hihi 0"),
+            ({**spawn, "process:signal": ("/bin/cat **",)}, "hihi signal 15"),
+        ):
+            guard.grant("local/a", Grants(grants))
+            answer = await instance.call(
+                "airswasm:component/handler@0.1.0#handle-message", "local/b", None, b"hi"
+            )
+            assert expected in str(answer)
+        instance.close()
 
 
 async def test_a_connection(host: Host) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import anyio
 import pytest
 from airswasm.osl import BLOCK, OslPolicy, Processes, ProcessPolicy, folders_below
+from airswasm.osl._files.tree import Tree
 from airswasm.osl._processes.process import Completed
 from airswasm.runtime import Caller, Case, Err, Ok
 from airswasm.security import Grants, Guard, Kinds
@@ -60,7 +61,7 @@ async def run_program(  # type: ignore[no-untyped-def]
 ):
     bounds = replace(policy or ProcessPolicy(), readable=PYTHON)
     osl = OslPolicy(folders_below(folder), processes=bounds)
-    processes = Processes(osl, Guard(KINDS)).interface()
+    processes = Processes(Tree(osl, Guard(KINDS))).interface()
     caller = Caller("local/a")
     try:
         return await processes.functions["run"](  # type: ignore[misc]
@@ -110,7 +111,7 @@ async def test_without_an_interpreter_the_error_names_the_setting(
     assert isinstance(answer, Err)
     assert "engine.python_executable" in str(answer.value.value)
     named = OslPolicy(folders_below(tmp_path), python_executable=sys.executable)
-    function = Processes(named, Guard(KINDS)).interface().functions["run"]
+    function = Processes(Tree(named, Guard(KINDS))).interface().functions["run"]
     caller = Caller("local/a")
     answer = await function(caller, "/bin/true", [], b"", 0)  # type: ignore[misc]
     caller._close()
@@ -303,7 +304,8 @@ async def test_a_denied_program_is_denied_by_every_link(tmp_path: Path, anyio_ba
     for denied, is_run in ((f"{real} -c **", False), (f"{real} -x **", True)):
         grants = Grants({"process:spawn": ("everything",)}, {"process:spawn": (denied,)})
         guard = Guard(KINDS, {"local/a": grants})
-        function = Processes(OslPolicy(folders_below(tmp_path)), guard).interface().functions["run"]
+        tree = Tree(OslPolicy(folders_below(tmp_path)), guard)
+        function = Processes(tree).interface().functions["run"]
         caller = Caller("local/a")
         answer = await function(caller, str(link), ["-c", "exit 0"], b"", 10_000)  # type: ignore[misc]
         caller._close()

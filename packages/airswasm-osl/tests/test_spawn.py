@@ -16,7 +16,8 @@ from typing import Any
 
 import anyio
 import pytest
-from airswasm.osl import BLOCK, OslPolicy, Processes, ProcessPolicy, errors, folders_below
+from airswasm.osl import BLOCK, Mount, OslPolicy, Processes, ProcessPolicy, errors, folders_below
+from airswasm.osl._files.tree import MountLayer, Tree
 from airswasm.osl._processes import request as request_module
 from airswasm.osl._processes.child import Child
 from airswasm.runtime import Caller, Case, Err, Ok, missing_protections
@@ -104,7 +105,8 @@ class Host:
         self.guard = Guard(KINDS)
         self.folder = folder
         osl = OslPolicy(folders_below(folder), processes=policy)
-        self.processes = Processes(osl, self.guard)
+        self.tree = Tree(osl, self.guard)
+        self.processes = Processes(self.tree)
         self.components: list[Component] = []
 
     def add(self, name: str = "local/a", grants: Grants = EVERYTHING) -> Component:
@@ -115,7 +117,12 @@ class Host:
 
     def bound(self, **settings: object) -> None:
         policy = self.processes.policy
-        self.processes.policy = replace(policy, processes=replace(policy.processes, **settings))  # type: ignore[arg-type]
+        self.tree.policy = replace(policy, processes=replace(policy.processes, **settings))  # type: ignore[arg-type]
+
+    def mount(self, *mounts: Mount) -> None:
+        self.guard.add_layer(MountLayer(mounts, self.guard))
+        self.tree = Tree(replace(self.tree.policy, mounts=mounts), self.guard)
+        self.processes = Processes(self.tree)
 
     def close(self) -> None:
         for each in self.components:
@@ -489,13 +496,47 @@ async def test_the_hosts_home_is_not_readable(tmp_path: Path, mine: Component, h
     home.mkdir()
     policy = replace(host.processes.policy, home=home)
     for readable in (tmp_path, home, home / "keys"):
-        host.processes.policy = replace(
+        host.tree.policy = replace(
             policy, processes=replace(policy.processes, readable=(str(readable),))
         )
         answer = await mine.spawn(PYTHON, "pass")
         assert isinstance(answer, Err)
         assert answer.value.name == "denied"  # type: ignore[attr-defined]
         assert "process.readable" in answer.value.value  # type: ignore[attr-defined]
+
+
+async def test_mounts(host: Host, tmp_path: Path) -> None:
+    """A program has a mount where its component has all of it, and to write if that may, too."""
+    mounts = []
+    for name in ("free", "fixed", "partly", "other"):
+        folder = tmp_path / "mounts" / name
+        folder.mkdir(parents=True)
+        (folder / "file").write_text(name)
+        mounts.append(Mount(name, str(folder), read_only=name == "fixed"))
+    host.mount(*mounts)
+    everything = tuple(f"/mnt/{name}/**" for name in ("free", "fixed", "partly"))
+    grants = {f"filesystem:{each}": everything for each in ("read", "list", "write", "delete")}
+    mine = host.add(
+        grants=Grants(
+            {"process:spawn": ("everything",), **grants}, {"filesystem:read": ("/mnt/partly/x",)}
+        )
+    )
+    code = f"""
+        from pathlib import Path
+        for name in ("free", "fixed", "partly", "other"):
+            file = Path({str(tmp_path / "mounts")!r}, name, "file")
+            for act in (file.read_text, lambda: file.write_text("new")):
+                try:
+                    act()
+                except OSError:
+                    print(name, end=" ")
+    """
+    assert await mine.run(textwrap.dedent(code)) == "fixed partly partly other other "
+    where = [PYTHON, "import os; print(os.getcwd())"]
+    answer = await mine.spawn(*where, directory="/mnt/free")
+    assert isinstance(answer, Ok), answer
+    printed = await mine.all_of(answer.value)  # type: ignore[arg-type]
+    assert printed.decode().strip() == str((tmp_path / "mounts/free").resolve())
 
 
 HOST = """

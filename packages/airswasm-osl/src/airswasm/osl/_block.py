@@ -6,9 +6,9 @@ from airswasm.wit import Block, Capability, Check, Metric, Section
 
 from ._forbidden import FORBIDDEN
 
-__all__ = ("BLOCK", "PROGRAMS")
+__all__ = ("BLOCK", "PROGRAMS", "PROGRAMS_RUNNING")
 
-PROGRAMS = "programs_started_total"
+PROGRAMS, PROGRAMS_RUNNING = "programs_started_total", "programs_running"
 
 _PATH = "airswasm.osl._spelling:PATH"
 _ADDRESS = "airswasm.osl._network.spelling:ADDRESS"
@@ -147,6 +147,7 @@ BLOCK = Block(
         Metric("network_received_bytes_total", "Bytes that components received over TCP and UDP."),
         Metric("network_sockets", "Sockets that components hold open.", "gauge"),
         Metric(PROGRAMS, "Programs that components started."),
+        Metric(PROGRAMS_RUNNING, "Programs of components that run.", "gauge"),
     ),
     errors=("airswasm.osl.errors",),
     checks=(

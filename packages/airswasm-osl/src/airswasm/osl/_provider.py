@@ -51,13 +51,13 @@ def provide(services: Services) -> Iterable[HostInterface]:
     if policy.mounts:
         guard.add_layer(MountLayer(policy.mounts, guard))
     tree = Tree(policy, guard, effects)
-    files, programs = Filesystem(tree), Processes(policy, guard, effects, meters)
+    files, programs = Filesystem(tree), Processes(tree, meters)
     wasi_files = WasiFilesystem(tree)
     network = Network(doorman, policy.network, meters, effects)
     http, wasi_http = Http(client, policy.network), WasiHttp(guard, client, policy.network)
     if services.has(LiveSettings) and not services.has(OslPolicy):
         live = services.get(LiveSettings)
-        _follow_files(live, (tree, programs))
+        _follow_files(live, tree)
         _follow_network(live, doorman, (client, network, http, wasi_http))
     return (
         files.interface(),
@@ -72,24 +72,18 @@ def provide(services: Services) -> Iterable[HostInterface]:
     )
 
 
-class _HasOslPolicy(Protocol):
-    policy: OslPolicy
-
-
 class _HasNetworkPolicy(Protocol):
     policy: NetworkPolicy
 
 
-def _follow_files(live: LiveSettings, parts: Sequence[_HasOslPolicy]) -> None:
-    """Have these parts take changed limits on files and programs over."""
+def _follow_files(live: LiveSettings, tree: Tree) -> None:
+    """Have the files, and the programs that share them, take changed limits over."""
 
     def take_folders(settings: FolderLimits) -> None:
-        for each in parts:
-            each.policy = replace(each.policy, folders=settings)
+        tree.policy = replace(tree.policy, folders=settings)
 
     def take_processes(settings: ProcessPolicy) -> None:
-        for each in parts:
-            each.policy = replace(each.policy, processes=settings)
+        tree.policy = replace(tree.policy, processes=settings)
 
     live.take(FolderLimits, take_folders)
     live.take(ProcessPolicy, take_processes)

@@ -31,15 +31,15 @@ static void files(void) {
 static void programs(void) {
     airswasm_text arguments[] = {AIRSWASM_TEXT("a"), AIRSWASM_TEXT("b")};
     airswasm_variable variable = {AIRSWASM_TEXT("K"), AIRSWASM_TEXT("v")};
-    airswasm_count child = airswasm_spawn(AIRSWASM_TEXT("/bin/x"), arguments, 2, AIRSWASM_TEXT("/"),
-                                          &variable, 1, 9);
+    airswasm_count child = airswasm_spawn_program(
+        AIRSWASM_TEXT("/bin/x"), arguments, 2, AIRSWASM_TEXT("/"), &variable, 1, 9);
     LINE("spawn"); say_flag(child.failed);
     LINE("out"); say_content(airswasm_child_read_stdout(child.value, 3));
     LINE("err"); say_content(airswasm_child_read_stderr(child.value, 4));
     LINE("in"); say_done(airswasm_child_write_stdin(child.value, AIRSWASM_BYTES("i")));
     airswasm_child_close_stdin(child.value);
     LINE("signal"); say_done(airswasm_child_signal(child.value, AIRSWASM_SIGNAL_CONTINUE));
-    LINE("wait"); say_number((uint64_t)-airswasm_child_wait(child.value).exit_code);
+    LINE("wait"); say_number((uint64_t)-airswasm_child_wait(child.value).code);
     airswasm_child_kill(child.value);
     airswasm_child_close(child.value);
 }

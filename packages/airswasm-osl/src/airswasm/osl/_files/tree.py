@@ -242,6 +242,26 @@ class Tree:
             threads = self._threads[mount.name] = anyio.CapacityLimiter(_THREADS)
         return Place(path, folder, parts, threads=threads)
 
+    def readable_mounts(self, component: str) -> list[str]:
+        """Return the folders of the mounts in which a component may read and list everything."""
+        return self._mounts_for(component, "filesystem:read", "filesystem:list")
+
+    def writable_mounts(self, component: str) -> list[str]:
+        """Return the folders of the mounts in which a component may also change everything."""
+        needed = ("read", "list", "write", "delete")
+        return self._mounts_for(component, *(f"filesystem:{each}" for each in needed))
+
+    def _mounts_for(self, component: str, *capabilities: str) -> list[str]:
+        return [
+            str(self.policy.folder_of_mount(mount))
+            for mount in self._named_by(component).values()
+            if not (mount.read_only and "filesystem:write" in capabilities)
+            and all(
+                self.guard.decide(component, each, f"{mount.place}/", argument="prefix").is_allowed
+                for each in capabilities
+            )
+        ]
+
     def _named_by(self, component: str) -> dict[str, Mount]:
         grants = self.guard.grants_of(component)
         return {

@@ -25,14 +25,14 @@ from airswasm.runtime import (
     HostResource,
     Meters,
 )
-from airswasm.security import Guard
 from anyio import to_thread
 
 from .._answers import answered
 from .._block import PROGRAMS
-from .._effects import Effects, RunningEffect
-from .._files.filesystem import canonical_path, folder_for
-from .._files.naming import parts_of
+from .._block import PROGRAMS_RUNNING as RUNNING
+from .._effects import RunningEffect
+from .._files.filesystem import canonical_path
+from .._files.tree import Tree
 from .._policy import OslPolicy
 from .._spelling import command_line
 from ..errors import (
@@ -84,24 +84,21 @@ class Processes:
     """The functions of the interface, for all components of one host.
 
     Args:
-        policy: Limits, and what programs may read.
-        guard: Decides about the second names of things, and ends programs whose grant ends.
-        effects: The record of each program.
-        meters: Counts the programs.
+        tree: Has the policy, the components' folders, and the guard, which ends programs whose
+            grant ends.
+        meters: Counts programs and what they print.
     """
 
-    def __init__(
-        self,
-        policy: OslPolicy,
-        guard: Guard,
-        effects: Effects | None = None,
-        meters: Meters | None = None,
-    ) -> None:
-        self.policy = policy
-        self._guard = guard
-        self._effects = effects or Effects()
+    def __init__(self, tree: Tree, meters: Meters | None = None) -> None:
+        self._tree = tree
+        self._guard, self._effects = tree.guard, tree.effects
         self._meters = meters
         self._keeper = ProgramKeeper(lambda: self.policy.python_executable)
+
+    @property
+    def policy(self) -> OslPolicy:
+        """The policy of the host."""
+        return self._tree.policy
 
     def interface(self) -> HostInterface:
         """Return the interface for guests; a guard belongs in front of it."""
@@ -181,10 +178,10 @@ class Processes:
             if real_path != command[0]:
                 self._check_denials(caller, real_path, command[1:])
             request = await to_thread.run_sync(
-                request_of, self.policy, caller.name, command, real_path, variables,
+                request_of, self._tree, caller.name, command, real_path, variables,
                 bounds.seconds(timeout_ms),
             )  # fmt: skip
-            opened = await to_thread.run_sync(self._opened, caller, directory)
+            opened = await self._opened(caller, directory)
             try:
                 return await self._started(
                     caller, command_line(command[0], command[1:]), request, (opened, program),
@@ -224,8 +221,8 @@ class Processes:
         except BaseException:
             child.close()
             raise
-        if self._meters is not None:
-            self._meters.add(PROGRAMS, caller.name)
+        self._count(caller, PROGRAMS, 1)
+        self._count(caller, RUNNING, 1)
         forget = self._guard.keep(
             caller.name, CAPABILITY, resource, lambda text: child.end(AccessDenied(text, "grants"))
         )
@@ -233,20 +230,27 @@ class Processes:
         def ended() -> None:
             children.discard(child)
             forget()
+            self._count(caller, RUNNING, -1)
 
         child.on_end = ended
         return child
 
-    def _opened(self, caller: Caller, directory: str) -> int:
-        """Open the working directory: the component's own folder, or one below that it may list."""
+    def _count(self, caller: Caller, metric: str, amount: int) -> None:
+        if self._meters is not None:
+            self._meters.add(metric, caller.name, amount)
+
+    async def _opened(self, caller: Caller, directory: str) -> int:
+        """Open the working directory: the component's `/`, or one below that it may list."""
         path = canonical_path(directory)
-        folder = folder_for(caller, self.policy)
         if path != "/":
             decision = self._guard.check(caller.name, "filesystem:list", path)
             if not decision.is_allowed:
                 raise AccessDenied(decision.text, decision.layer)
+        place = self._tree.place(caller, path)
         try:
-            return folder.open(parts_of(path), os.O_RDONLY | os.O_DIRECTORY)
+            return await place.run(
+                lambda: place.folder.open(place.parts, os.O_RDONLY | os.O_DIRECTORY)
+            )
         except OSError as error:
             raise from_os_error(error, path) from error
 

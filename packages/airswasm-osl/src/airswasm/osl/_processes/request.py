@@ -1,8 +1,8 @@
 """The rights of a program: what it may read, write and take, as the supervisor sets them.
 
 A program reads the system's folders, its own file, and what `[process] readable` lists; it reads
-and writes its component's folder. The grants of a component bind it and not the program: a program
-that could read the host's home would be a way around them.
+and writes its component's folder, and a mount where the component may do so with all that is in it.
+Other grants bind the component and not the program, so that no folder of the host is among them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from airswasm.runtime import SYSTEM_FOLDERS, missing_protections
 
+from .._files.tree import Tree
 from .._policy import OslPolicy
 from ..errors import AccessDenied, ProgramNotConfined
 
@@ -25,7 +26,7 @@ _FOR_NETWORK = (
 
 
 def request_of(
-    policy: OslPolicy,
+    tree: Tree,
     component: str,
     command: Sequence[str],
     real_program: str,
@@ -38,6 +39,7 @@ def request_of(
         AccessDenied: A folder that it may read contains the host's home.
         ProgramNotConfined: This machine lacks a protection, and no setting does without it.
     """
+    policy = tree.policy
     bounds = policy.processes
     folders = [*SYSTEM_FOLDERS, *bounds.readable]
     if bounds.network:
@@ -46,8 +48,8 @@ def request_of(
     return {
         "command": list(command),
         "environment": dict(environment),
-        "read": [*folders, real_program],
-        "write": [str(policy.root_of(component))],
+        "read": [*folders, real_program, *tree.readable_mounts(component)],
+        "write": [str(policy.root_of(component)), *tree.writable_mounts(component)],
         "network": bounds.network,
         "processes": bounds.processes,
         "limits": {

@@ -42,6 +42,7 @@ def main() -> None:
     child = os.fork() if libc is not None else 0
     if child:
         os._exit(_wait(child))
+    limit(request["limits"])  # it loads code that may be out of reach afterwards
     if libc is not None:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if "NPROC" in request["limits"]:
@@ -56,7 +57,6 @@ def main() -> None:
     if set(missing) - set(request["waived"]):
         sys.stderr.write(f"this machine does not confine {', '.join(missing)}\n")
         os._exit(126)
-    limit(request["limits"])
     command: list[str] = request["command"]
     try:
         os.execve(command[0], command, request["environment"])  # noqa: S606 - there is no shell

@@ -97,6 +97,8 @@ AT(airswasm_file_info, kind, 8);
 AT(airswasm_file_info, size_bytes, 16);
 SIZE(airswasm_completed, 24);
 AT(airswasm_completed, out, 8);
+SIZE(airswasm_exit, 16);
+AT(airswasm_exit, code, 4);
 SIZE(airswasm_header, 16);
 SIZE(airswasm_response, 24);
 AT(airswasm_response, status, 4);
@@ -433,6 +435,9 @@ extern void import_file_info(uint32_t, airswasm_file_info *);
 IMPORT(FILESYSTEM, "[method]open-file.commit")
 extern void import_file_commit(uint32_t, airswasm_done *);
 IMPORT(FILESYSTEM, "[resource-drop]open-file") extern void import_file_drop(uint32_t);
+IMPORT(PROCESS, "run")
+extern void import_run(const char *, uint32_t, const airswasm_text *, uint32_t, const uint8_t *,
+                       uint32_t, uint32_t, airswasm_completed *);
 IMPORT(PROCESS, "spawn")
 extern void import_spawn(const char *, uint32_t, const airswasm_text *, uint32_t, const char *,
                          uint32_t, const airswasm_variable *, uint32_t, uint32_t, airswasm_count *);
@@ -444,12 +449,10 @@ IMPORT(PROCESS, "[method]child.write-stdin")
 extern void import_write_stdin(uint32_t, const uint8_t *, uint32_t, airswasm_done *);
 IMPORT(PROCESS, "[method]child.close-stdin") extern void import_close_stdin(uint32_t);
 IMPORT(PROCESS, "[method]child.wait") extern void import_wait(uint32_t, airswasm_exit *);
-IMPORT(PROCESS, "[method]child.signal") extern void import_signal(uint32_t, uint32_t, airswasm_done *);
+IMPORT(PROCESS, "[method]child.signal")
+extern void import_signal(uint32_t, uint32_t, airswasm_done *);
 IMPORT(PROCESS, "[method]child.kill") extern void import_kill(uint32_t);
 IMPORT(PROCESS, "[resource-drop]child") extern void import_child_drop(uint32_t);
-IMPORT(PROCESS, "run")
-extern void import_run(const char *, uint32_t, const airswasm_text *, uint32_t, const uint8_t *,
-                       uint32_t, uint32_t, airswasm_completed *);
 IMPORT(TCP, "connect")
 extern void import_connect(const char *, uint32_t, uint32_t, airswasm_count *);
 IMPORT(TCP, "[method]connection.receive")
@@ -612,10 +615,19 @@ airswasm_done airswasm_file_commit(uint32_t file) {
 
 void airswasm_file_close(uint32_t file) { import_file_drop(file); }
 
-airswasm_count airswasm_spawn(airswasm_text program, const airswasm_text *arguments,
-                              uint32_t argument_count, airswasm_text directory,
-                              const airswasm_variable *environment, uint32_t variable_count,
-                              uint32_t timeout_ms) {
+airswasm_completed airswasm_run_program(airswasm_text program, const airswasm_text *arguments,
+                                        uint32_t argument_count, airswasm_bytes input,
+                                        uint32_t timeout_ms) {
+    airswasm_completed result;
+    import_run(program.data, program.length, arguments, argument_count, input.data, input.length,
+               timeout_ms, &result);
+    return result;
+}
+
+airswasm_count airswasm_spawn_program(airswasm_text program, const airswasm_text *arguments,
+                                      uint32_t argument_count, airswasm_text directory,
+                                      const airswasm_variable *environment,
+                                      uint32_t variable_count, uint32_t timeout_ms) {
     airswasm_count result;
     import_spawn(program.data, program.length, arguments, argument_count, directory.data,
                  directory.length, environment, variable_count, timeout_ms, &result);
@@ -648,24 +660,14 @@ airswasm_exit airswasm_child_wait(uint32_t child) {
     return result;
 }
 
-airswasm_done airswasm_child_signal(uint32_t child, uint8_t signal) {
+airswasm_done airswasm_child_signal(uint32_t child, uint32_t signal) {
     airswasm_done result;
     import_signal(child, signal, &result);
     return result;
 }
 
 void airswasm_child_kill(uint32_t child) { import_kill(child); }
-
 void airswasm_child_close(uint32_t child) { import_child_drop(child); }
-
-airswasm_completed airswasm_run_program(airswasm_text program, const airswasm_text *arguments,
-                                        uint32_t argument_count, airswasm_bytes input,
-                                        uint32_t timeout_ms) {
-    airswasm_completed result;
-    import_run(program.data, program.length, arguments, argument_count, input.data, input.length,
-               timeout_ms, &result);
-    return result;
-}
 
 airswasm_count airswasm_tcp_connect(airswasm_text address, uint32_t timeout_ms) {
     airswasm_count result;

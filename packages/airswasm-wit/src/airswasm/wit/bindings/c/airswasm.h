@@ -565,29 +565,23 @@ typedef struct {
     };
 } airswasm_completed;
 
+/* How a program ended: 0 for success; the negative number of the signal that ended it. */
 typedef struct {
     bool failed;
     union {
-        int32_t exit_code; /* 0 for success; the negative number of the signal that ended it */
+        int32_t code;
         airswasm_error error;
     };
 } airswasm_exit;
 
-typedef struct {
-    airswasm_text name;
-    airswasm_text value;
-} airswasm_variable; /* of a program's environment */
-
-enum {
-    AIRSWASM_SIGNAL_TERMINATE,
-    AIRSWASM_SIGNAL_INTERRUPT,
-    AIRSWASM_SIGNAL_HANGUP,
-    AIRSWASM_SIGNAL_QUIT,
-    AIRSWASM_SIGNAL_USER1,
-    AIRSWASM_SIGNAL_USER2,
-    AIRSWASM_SIGNAL_STOP,
-    AIRSWASM_SIGNAL_CONTINUE,
-};
+#define AIRSWASM_SIGNAL_INTERRUPT 0u
+#define AIRSWASM_SIGNAL_TERMINATE 1u
+#define AIRSWASM_SIGNAL_HANGUP 2u
+#define AIRSWASM_SIGNAL_QUIT 3u
+#define AIRSWASM_SIGNAL_USER1 4u
+#define AIRSWASM_SIGNAL_USER2 5u
+#define AIRSWASM_SIGNAL_STOP 6u
+#define AIRSWASM_SIGNAL_CONTINUE 7u
 
 typedef struct {
     bool failed;
@@ -615,6 +609,8 @@ typedef struct {
     airswasm_text name;
     airswasm_text value;
 } airswasm_header;
+
+typedef airswasm_header airswasm_variable; /* of a program's environment */
 
 typedef struct {
     bool failed;
@@ -662,18 +658,17 @@ airswasm_completed airswasm_run_program(airswasm_text program, const airswasm_te
                                         uint32_t argument_count, airswasm_bytes input,
                                         uint32_t timeout_ms);
 
-/* `value` is the running program; airswasm_child_close kills it and all that it started. */
-airswasm_count airswasm_spawn(airswasm_text program, const airswasm_text *arguments,
-                              uint32_t argument_count, airswasm_text directory,
-                              const airswasm_variable *environment, uint32_t variable_count,
-                              uint32_t timeout_ms);
-/* Empty after the last byte. */
+/* `value` is the program, for the functions below; end it with airswasm_child_close. */
+airswasm_count airswasm_spawn_program(airswasm_text program, const airswasm_text *arguments,
+                                      uint32_t argument_count, airswasm_text directory,
+                                      const airswasm_variable *environment,
+                                      uint32_t variable_count, uint32_t timeout_ms);
 airswasm_content airswasm_child_read_stdout(uint32_t child, uint32_t max_bytes);
 airswasm_content airswasm_child_read_stderr(uint32_t child, uint32_t max_bytes);
 airswasm_done airswasm_child_write_stdin(uint32_t child, airswasm_bytes data);
 void airswasm_child_close_stdin(uint32_t child);
 airswasm_exit airswasm_child_wait(uint32_t child);
-airswasm_done airswasm_child_signal(uint32_t child, uint8_t signal);
+airswasm_done airswasm_child_signal(uint32_t child, uint32_t signal);
 void airswasm_child_kill(uint32_t child);
 void airswasm_child_close(uint32_t child);
 
