@@ -420,7 +420,8 @@ def kills(session: nox.Session) -> None:
     """Kill a host under load 200 times, and compare what was acknowledged with what was handled.
 
     Once with messages alone, and once while the component that handles them is updated. Then at
-    every step of a change, with the data that has to go with the code.
+    every step of a change, with the data that has to go with the code. At last, random changes and
+    power cuts beside a model of the home.
     """
     install_wheels(session, distribution("messaging"), *group("messaging", "test"))
     install_wheels(session, distribution("lifecycle"), *group("lifecycle", "test"))
@@ -428,6 +429,8 @@ def kills(session: nox.Session) -> None:
     run_tests(session, folder_of("messaging") / "tests" / "test_durable_kills.py")
     run_tests(session, folder_of("lifecycle") / "tests" / "test_update_kills.py")
     run_tests(session, folder_of("lifecycle") / "tests" / "test_crash.py")
+    session.env["AIRSWASM_MODEL_RUNS"] = "60"
+    run_tests(session, folder_of("lifecycle") / "tests" / "test_model.py")
 
 
 @nox.session(requires=["build"])

@@ -205,7 +205,10 @@ class TestMigrations:
     async def test_a_block_that_cannot_exchange_ends_the_update(
         self, desk: Desk, workshop: Workshop, yes: Approve
     ) -> None:
-        """And then it cannot put back either: the component stays down until it can."""
+        """And then it cannot put back either: the component is down until it can.
+
+        The host itself tries again and again.
+        """
         await desk.system.install(workshop.package(), approve=yes)
         await desk.count()
         desk.notebook.fails = "exchange"
@@ -214,8 +217,11 @@ class TestMigrations:
         assert isinstance(caught.value.__cause__, DataNotRestored)
         with pytest.raises(DataNotRestored):
             await desk.system.restart(NAME)
+        await desk.system._running.revive(NAME, 10.0)
+        status = desk.system.component_status(NAME)
+        assert (status.state, status.revives_in is None) == ("failed", False)
         desk.notebook.fails = ""
-        await desk.system.start(NAME)
+        await desk.system._running.revive(NAME, 10.0)
         assert await desk.data() == (1, "1", None)
         assert await desk.count() == 2
         await desk.settled()

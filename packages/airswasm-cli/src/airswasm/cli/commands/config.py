@@ -232,7 +232,7 @@ def _holding(session: Session, name: str, *, reload: bool) -> tuple[str, Documen
     if section is not None and section.reads == "use":
         return "it holds at once", None
     if probe(endpoint_of(session.home)) != "alive":
-        return "it holds from the next start of a host on", None
+        return "it holds from now on: no host runs", None
     if reload:
         return "reloaded", _reload(session)
     reason = section.reason_to_wait(key) if section is not None else None

@@ -47,7 +47,7 @@ from .._home.logbook import LogBook
 from .._packages.manifest import MANIFEST_NAME, Manifest
 from .._registry.limits import acceptance_of, limits_of
 from .._registry.registry import ComponentRecord
-from ..errors import NotRunning, StartFailed, TooManyRunning
+from ..errors import DataNotRestored, NotRunning, StartFailed, TooManyRunning
 from .candidate import Candidate
 from .checks import Checks
 from .incarnations import Build, HostedActor, Maker, Recipe, reason_of, supervisor_spec
@@ -60,6 +60,8 @@ from .status import ComponentStatus
 __all__ = ("Hosting",)
 
 _STOPPING_AT_ONCE = 256
+_DATA_PAUSE = 10.0
+"""Seconds until a component whose data could not be put back is tried again."""
 _QUARANTINE_TIME = 1.0
 """Seconds to wait for the place of what was quarantined; an update in hand may take longer."""
 _SLICE = 0.001
@@ -406,8 +408,14 @@ class Hosting:
         self._check_later(name, hosted)
 
     def note_refusal(self, name: str, error: Exception) -> None:
-        """Record the reason of a failed start for later queries; no supervisor will retry."""
+        """Record the reason of a failed start for later queries.
+
+        No supervisor will retry; but the host itself tries again where data could not be put back,
+        because a disk that was full may have room by then.
+        """
         self._refused[name] = reason_of(error)
+        if isinstance(error, DataNotRestored):
+            self.revivals.expect(name, _DATA_PAUSE)
         if isinstance(error, TrustError):
             self._quarantine.bar(name, "", error)
         self._tell(EventKind.GIVEN_UP, name, error)

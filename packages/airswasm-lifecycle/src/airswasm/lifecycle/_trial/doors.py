@@ -4,7 +4,7 @@
 |---|---|
 | `NONE` | runs |
 | `DATA` | runs, on the copy: `Caller.kept_as` names it |
-| `READS` | is answered as recorded; runs if it was not |
+| `READS` | is answered as recorded; runs if it was not, with its line in the audit log |
 | `WAITS` | is ready at once where the time is given; else runs |
 | `LOGS` | is left out |
 | `OUTSIDE` | is noted and not done; answered as recorded, or with what says least |
@@ -15,7 +15,7 @@ engine has an interface of the same name that denies everything, as for files an
 that one answers; else the call ends the message.
 
 The guard stands in front of the replaced function, as it does in front of the real one; on trial it
-writes no line, for nothing was done.
+writes no line, for nothing was done. A read that runs for want of an answer has its line.
 """
 
 from __future__ import annotations
@@ -111,12 +111,16 @@ class Doors:
             interface = own or denied
             if interface is None or not name:
                 continue
+            is_guarded = own is not None and offered[own.name].is_guarded
+            audited = interface
+            if is_guarded and is_rehearsal:
+                audited = self.guard.guarded(interface, self.contract)
             functions = {
                 function: wrap(
                     interface.effect(function),
                     f"{interface.name}#{function}",
                     shape.functions[function],
-                    interface.functions[function],
+                    _what_runs(interface, audited, function),
                     denied.functions.get(function) if own and denied else None,
                 )
                 if function in shape.functions
@@ -124,9 +128,15 @@ class Doors:
                 for function in interface.functions
             }
             made = replace(interface, functions=functions)
-            if own is not None and offered[own.name].is_guarded:
+            if is_guarded:
                 made = self.guard.guarded(made, self.contract, is_rehearsal=is_rehearsal)
             yield made
+
+
+def _what_runs(interface: HostInterface, audited: HostInterface, function: str) -> HostFunction:
+    """Return a function for a trial: a read acts on what is outside, so it leaves its line."""
+    reads = interface.effect(function) is Effect.READS
+    return (audited if reads else interface).functions[function]
 
 
 def _serving(name: str, interfaces: Sequence[HostInterface]) -> HostInterface | None:

@@ -59,7 +59,8 @@ class DataNotRestored(LifecycleError):
             "it does not run until that is done"
         )
         self.hint = (
-            f"remove the cause; the host tries again as it starts, and at `airswasm start {name}`"
+            "remove the cause, such as a full disk; the host tries again every 10 s, and at "
+            f"`airswasm start {name}`"
         )
 
 
