@@ -6,5 +6,5 @@ on exported functions, `recordings` those on recorded messages, `versions` those
 `remote_host` asks a running one, and `stored_host` answers from the disk; `opening` chooses.
 `serving` keeps a host in the foreground, `service_manager` tells systemd how it does, and
 `first_run` chooses the mode of a new home. `swaps` has the operation on development builds,
-`traces` those on traces, and `watching` those that the page reads.
+`traces` those on traces, `alerts` those on alerts, and `watching` those that the page reads.
 """

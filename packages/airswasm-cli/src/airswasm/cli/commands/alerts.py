@@ -129,7 +129,7 @@ def silence(
     reason: Annotated[str, typer.Option("--reason", help="Why, for others.")] = "",
     lift: Annotated[bool, typer.Option("--lift", help="End the silence instead.")] = False,
 ) -> None:
-    """Tell no receiver of a rule's alerts for some time; they are still listed.
+    """Tell no receiver of a rule's alerts for some time.
 
     \b
     Example:

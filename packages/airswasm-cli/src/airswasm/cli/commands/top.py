@@ -78,7 +78,7 @@ _MOVES: Mapping[str, tuple[str, int]] = {
     "\x1b[5~": ("page", -1), "\x1b[6~": ("page", 1), "\x1b[H": ("all", -1), "\x1b[F": ("all", 1),
     "\x1b[1~": ("all", -1), "\x1b[4~": ("all", 1), "\x1bOA": ("row", -1), "\x1bOB": ("row", 1),
 }  # fmt: skip
-"""What arrows, pages, Home and End send, in the ways of several terminals."""
+"""The arrows, pages, Home and End, as several terminals send them."""
 
 
 @dataclass(frozen=True, slots=True)

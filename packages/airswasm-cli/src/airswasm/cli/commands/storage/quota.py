@@ -41,7 +41,7 @@ def quota(
         bool, typer.Option("--unset", help="Leave it to the manifest and the policy again.")
     ] = False,
 ) -> None:
-    """Show how much one component may store, or set it, from now on.
+    """Show how much one component may store, or set it.
 
     Without an option, it shows what holds. A quota that is set here wins over its
     manifest and over [limits] of config.toml, where it is kept (limits.quotas). A
