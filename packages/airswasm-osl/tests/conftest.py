@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from airswasm.runtime.wasi import wit_files
 from airswasm.wit import c_header_folder, wit_folder
 from hypothesis import settings
 
@@ -141,6 +142,35 @@ def _run(*command: str) -> str:
     return done.stdout
 
 
+INCOMING_HANDLER = """
+interface incoming-handler {
+  use types.{incoming-request, response-outparam};
+  handle: func(request: incoming-request, response-out: response-outparam);
+}
+"""
+WEB_WORLD = "package test:web;\nworld web { export wasi:http/incoming-handler@0.2.12; }\n"
+
+
+@pytest.fixture(scope="session")
+def web_wasm(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """An unmodified wasi:http component in Python; see `guests/web`."""
+    pytest.importorskip("componentize_py", reason="pip install componentize-py")
+    folder = tmp_path_factory.mktemp("web")
+    for file in wit_files():
+        package = folder / "wit" / "deps" / file.stem
+        package.mkdir(parents=True)
+        shutil.copy(file, package)
+    with (folder / "wit" / "deps" / "http" / "http.wit").open("a") as file:
+        file.write(INCOMING_HANDLER)
+    (folder / "wit" / "world.wit").write_text(WEB_WORLD)
+    shutil.copy(GUESTS / "web" / "app.py", folder)
+    tool = Path(sys.executable).with_name("componentize-py")
+    options = ["-d", "wit", "-w", "web", "componentize", "app", "-o", "web.wasm"]
+    done = subprocess.run([tool, *options], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return (folder / "web.wasm").read_bytes()
+
+
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -181,6 +211,10 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"x")
         self.wfile.flush()
+        self.server.over.wait(10)
+        self.close_connection = True
+
+    def answer_silent(self, _body: bytes) -> None:
         self.server.over.wait(10)
         self.close_connection = True
 

@@ -29,8 +29,11 @@ KINDS = Kinds(BLOCK.capabilities)
 
 README = Path(__file__).parent.parent / "README.md"
 OSL = ("filesystem", "process", "tcp", "udp", "dns", "http")
-ASKED = {"process:signal"}
-"""Capabilities that a function asks for itself: of a resource, the contract has no name."""
+ASKED = {"process:signal", "http:serve"}
+"""Capabilities that no function of the contract requires.
+
+A component signals what it runs, which is a resource without a name; and it is called to serve.
+"""
 
 
 @pytest.fixture

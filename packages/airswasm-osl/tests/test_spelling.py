@@ -4,6 +4,7 @@ import tomllib
 
 import pytest
 from airswasm.osl import ADDRESS, BLOCK, LISTEN, NAME, PATH, PROGRAM, URL
+from airswasm.osl._network.spelling import SERVED
 from airswasm.security import (
     Grants,
     Guard,
@@ -267,6 +268,8 @@ ASKED = [
     ("udp:listen", "LocalHost:5353"),
     ("dns:resolve", "Db.Internal"),
     ("dns:resolve", "everything"),
+    ("process:signal", "/usr/bin/git"),
+    ("http:serve", "/api//a*[b]/%7ex"),
 ]
 
 
@@ -291,7 +294,7 @@ def test_every_capability_touches_one_resource() -> None:
 @given(st.text(max_size=30))
 def test_a_pattern_is_readable_or_refused(text: str) -> None:
     """Whatever an author writes, and reading it twice changes nothing."""
-    for spelling in (PATH, PROGRAM, ADDRESS, URL, LISTEN, NAME):
+    for spelling in (PATH, PROGRAM, ADDRESS, URL, LISTEN, NAME, SERVED):
         try:
             pattern = spelling.pattern(text)
         except InvalidPattern:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 import pytest
 from airswasm.osl import BLOCK, Doorman, HttpClient, NetworkPolicy, WasiHttp
+from airswasm.osl._http.wasi import Exchanges
 from airswasm.runtime import Caller, Case, Engine, EngineConfig, Err, HostInterface, Ok, WasiConfig
 from airswasm.runtime.wasi import (
     Fields,
@@ -16,6 +18,8 @@ from airswasm.runtime.wasi import (
     IncomingResponse,
     OutgoingRequest,
     RequestOptions,
+    StreamClosed,
+    StreamFailed,
 )
 from airswasm.security import Grants, Guard, Kinds
 
@@ -50,6 +54,8 @@ async def caller(anyio_backend: str, lines: Lines, cache_folder: Path) -> AsyncI
         caller = Caller("local/a")
         await component.link(()).instantiate(caller=caller, wasi=WasiConfig(stderr=lines))
         yield caller
+        if not caller.instance.is_closed:
+            caller.instance.close()
 
 
 def offered(*grants: str, policy: NetworkPolicy | None = None) -> HostInterface:
@@ -82,6 +88,26 @@ async def outcome_of(future: FutureIncomingResponse) -> object:
     return taken.value
 
 
+async def body_of(response: IncomingResponse) -> bytes:
+    """The whole body, read as a guest reads it."""
+    body = response.consume()
+    assert isinstance(body, Ok)
+    stream, data = body.value.stream(), b""
+    assert isinstance(stream, Ok)
+    with anyio.fail_after(30):
+        while True:
+            try:
+                part = stream.value.read(100_000)
+            except StreamClosed:
+                return data
+            data += part
+            if not part:
+                ready = anyio.Event()
+                unwatch = stream.value.pollable().watch(ready.set)
+                await ready.wait()
+                unwatch()
+
+
 async def test_a_request_with_a_body(caller: Caller, server: HttpServer) -> None:
     """It is sent once the guest has finished its body, and answers the future."""
     request = outgoing(server, "/echo?q", method=Case("post"))
@@ -94,12 +120,12 @@ async def test_a_request_with_a_body(caller: Caller, server: HttpServer) -> None
     await anyio.wait_all_tasks_blocked()
     assert server.seen == []
     body.value.write(b"lo")
-    body.value.finished.set()
+    body.value.finish()
     outcome = await outcome_of(started.value)
     assert isinstance(outcome, Ok)
     response = outcome.value
     assert isinstance(response, IncomingResponse)
-    assert (response.status, response.body) == (200, b"hello")
+    assert (response.status, await body_of(response)) == (200, b"hello")
     assert response.headers.get("X-Twice") == [b"1", b"2"]
     ((line, headers, sent),) = server.seen
     assert (line, headers["X-Mine"], sent) == ("POST /echo?q HTTP/1.1", "1", b"hello")
@@ -117,7 +143,7 @@ async def test_two_at_once(caller: Caller, server: HttpServer) -> None:
         assert isinstance(future, Ok)
         outcome = await outcome_of(future.value)
         assert isinstance(outcome, Ok)
-        bodies.append(outcome.value.body)
+        bodies.append(await body_of(outcome.value))
     assert bodies == [b"", b"not really"]
 
 
@@ -159,19 +185,23 @@ async def test_an_address_inside_is_refused(caller: Caller, server: HttpServer) 
 
 
 async def test_the_guests_timeouts_count(caller: Caller, server: HttpServer) -> None:
-    """A server that drips is given up after what the guest allows."""
-    options = RequestOptions(first_byte_timeout=50_000_000)
+    """A server that drips is given up after what the guest allows between two bytes."""
+    options = RequestOptions(between_bytes_timeout=50_000_000)
     http = offered(f"{server.url}/**")
     started = http.functions["handle"](caller, outgoing(server, "/drip"), options)
     assert isinstance(started, Ok)
-    assert await outcome_of(started.value) == Err(Case("HTTP-response-timeout"))
+    outcome = await outcome_of(started.value)
+    assert isinstance(outcome, Ok)
+    with pytest.raises(StreamFailed) as failed:
+        await body_of(outcome.value)
+    assert failed.value.error.http_code == Case("HTTP-response-timeout")
 
 
 async def test_a_body_that_never_ends_times_out(caller: Caller, server: HttpServer) -> None:
     """A guest that forgets to finish its body does not hold a task for ever."""
-    request = outgoing(server, "/echo")
+    request = outgoing(server, "/silent", method=Case("post"))
     request.take_body()
-    options = RequestOptions(connect_timeout=30_000_000)
+    options = RequestOptions(first_byte_timeout=30_000_000)
     started = offered(f"{server.url}/**").functions["handle"](caller, request, options)
     assert isinstance(started, Ok)
     assert await outcome_of(started.value) == Err(Case("HTTP-response-timeout"))
@@ -186,7 +216,9 @@ async def test_requests_are_counted_and_given_up(caller: Caller, server: HttpSer
     refused = http.functions["handle"](caller, request, None)
     assert refused == Err(Case("connection-limit-reached"))
     first.value.close()
-    await anyio.wait_all_tasks_blocked()
+    with anyio.fail_after(30):
+        while len(Exchanges.of(caller)):
+            await anyio.lowlevel.checkpoint()
     second = http.functions["handle"](caller, request, None)
     assert isinstance(second, Ok)
     caller.instance.close()

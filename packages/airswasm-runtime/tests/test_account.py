@@ -21,7 +21,9 @@ from airswasm.runtime import (
     Ok,
 )
 from airswasm.runtime._account import HANDLE_BYTES, machine_memory
-from airswasm.runtime.wasi._http import FIELDS_AT_MOST_BYTES, Fields, OutgoingBody, interfaces
+from airswasm.runtime.wasi._http import interfaces
+from airswasm.runtime.wasi._http_fields import FIELDS_AT_MOST_BYTES, Fields
+from airswasm.runtime.wasi._http_outgoing import OutgoingBody
 from airswasm.runtime.wasi._io import StreamFailed
 from hypothesis import given
 from hypothesis import strategies as st

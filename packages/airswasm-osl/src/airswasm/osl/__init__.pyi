@@ -2,7 +2,8 @@ from ._block import BLOCK
 from ._files.filesystem import Filesystem
 from ._files.folder import Folder
 from ._files.tree import Tree
-from ._http.http import Http, HttpClient
+from ._http.client import HttpClient
+from ._http.http import Http
 from ._http.wasi import WasiHttp
 from ._network.addresses import Doorman, Endpoint
 from ._network.dns import Dns
@@ -14,6 +15,8 @@ from ._network.udp import Udp
 from ._policy import FolderLimits, Mount, NetworkPolicy, OslPolicy, ProcessPolicy, folders_below
 from ._processes.process import Processes
 from ._provider import provide
+from ._serving.server import HttpServer
+from ._serving.settings import HttpRoute, ServingPolicy
 from ._spelling import PATH, PROGRAM
 from ._wasi_files.filesystem import WasiFilesystem
 from ._wasi_sockets.interfaces import WasiSockets
@@ -36,10 +39,13 @@ __all__ = (
     "HttpClient",
     "Mount",
     "Network",
+    "HttpRoute",
+    "HttpServer",
     "NetworkPolicy",
     "OslPolicy",
     "ProcessPolicy",
     "Processes",
+    "ServingPolicy",
     "Tcp",
     "Tree",
     "Udp",

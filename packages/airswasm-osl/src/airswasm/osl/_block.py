@@ -117,6 +117,13 @@ BLOCK = Block(
             "airswasm.osl._network.spelling:URL",
             formerly=("http.get", "http.post", "http.fetch"),
         ),
+        Capability(
+            "http.serve",
+            "answer HTTP requests to {patterns}, where the host has a route to it",
+            "airswasm.osl._network.spelling:SERVED",
+            formerly=("http.listen", "http.handle"),
+            only_reads=True,
+        ),
     ),
     sections=(
         Section(
@@ -136,6 +143,16 @@ BLOCK = Block(
             reads="reload",
         ),
         Section(
+            "http",
+            "airswasm.osl:ServingPolicy",
+            "Where the host serves HTTP, and which components answer.",
+            reads="reload",
+            at_start=dict.fromkeys(
+                ("listen", "insecure", "tls_certificate", "tls_key"),
+                "the host takes its address when it starts",
+            ),
+        ),
+        Section(
             "process",
             "airswasm.osl:ProcessPolicy",
             "Limits on programs that components run.",
@@ -148,6 +165,12 @@ BLOCK = Block(
         Metric("network_sockets", "Sockets that components hold open.", "gauge"),
         Metric(PROGRAMS, "Programs that components started."),
         Metric(PROGRAMS_RUNNING, "Programs of components that run.", "gauge"),
+        *(
+            Metric(f"http_served_{digit}xx_total", f"HTTP responses with a status of {digit}xx.")
+            for digit in range(2, 6)
+        ),
+        Metric("http_served_bytes_in_total", "Bytes of bodies of served HTTP requests."),
+        Metric("http_served_bytes_out_total", "Bytes of bodies of served HTTP responses."),
     ),
     errors=("airswasm.osl.errors",),
     checks=(
@@ -155,6 +178,7 @@ BLOCK = Block(
         Check("programs", "airswasm.osl._processes.checks:check_programs"),
     ),
     forbidden=FORBIDDEN,
+    observe="airswasm.osl._serving.server:observe",
     forget="airswasm.osl._files.forgetting:forget",
     snapshots="airswasm.osl._files.snapshots:snapshots",
     decide="airswasm.osl._files.tree:mount_layer",

@@ -65,7 +65,7 @@ FORBIDDEN = (
     ),
     Forbidden(
         "cloud metadata",
-        "http",
+        "http.request",
         tuple(
             f"{scheme}://{host}{port}/**"
             for scheme in ("http", "https")

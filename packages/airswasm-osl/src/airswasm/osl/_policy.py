@@ -157,6 +157,10 @@ class NetworkPolicy:
         lookups: Names whose addresses the host remembers for each instance of a component.
         lookup_seconds: Seconds for which a component may connect to the address of a name that it
             looked up.
+        ca_file: A file with certificates (PEM) that HTTPS trusts beside the system's; empty for
+            none.
+        resting_connections: HTTP connections that one component may keep between its requests.
+        resting_seconds: Seconds for which one is kept.
     """
 
     connect_timeout: float = 10.0
@@ -174,6 +178,9 @@ class NetworkPolicy:
     reserved_ports: tuple[int, ...] = ()
     lookups: int = 64
     lookup_seconds: float = 300.0
+    ca_file: str = ""
+    resting_connections: int = 4
+    resting_seconds: float = 15.0
 
     def seconds(self, timeout_ms: int) -> float:
         """Return a component's timeout in seconds; 0 means the default."""

@@ -17,7 +17,8 @@ from airswasm.security import Guard
 from ._effects import effects_of
 from ._files.filesystem import Filesystem
 from ._files.tree import MountLayer, Tree
-from ._http.http import Http, HttpClient
+from ._http.client import HttpClient, trust
+from ._http.http import Http
 from ._http.wasi import WasiHttp
 from ._network.addresses import Doorman, read_networks
 from ._network.dns import Dns
@@ -54,6 +55,8 @@ def provide(services: Services) -> Iterable[HostInterface]:
     files, programs = Filesystem(tree), Processes(tree, meters)
     wasi_files = WasiFilesystem(tree)
     network = Network(doorman, policy.network, meters, effects)
+    if policy.network.ca_file:
+        trust(policy.network.ca_file)
     http, wasi_http = Http(client, policy.network), WasiHttp(guard, client, policy.network)
     if services.has(LiveSettings) and not services.has(OslPolicy):
         live = services.get(LiveSettings)
@@ -96,6 +99,7 @@ def _follow_network(
 
     def prepare(settings: NetworkPolicy) -> Callable[[], None]:
         networks = read_networks(settings.internal_networks)
+        trust(settings.ca_file)
 
         def apply() -> None:
             doorman.open_to(networks)

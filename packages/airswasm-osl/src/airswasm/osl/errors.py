@@ -323,6 +323,95 @@ class TooManySockets(LimitReached):
     )
 
 
+class ServingError(AirswasmError):
+    """The root of the errors of the host's HTTP server."""
+
+    explanation = ErrorCode(
+        "E0827",
+        "HTTP server",
+        "The host cannot serve HTTP as [http] of config.toml says.",
+        "read the message, and correct [http]",
+    )
+
+
+class AddressUnusable(ServingError):
+    """The address of `[http] listen` cannot be served at, or its certificate cannot be read.
+
+    Attributes:
+        address: The address.
+        reason: The system's reason.
+    """
+
+    explanation = ServingError.explanation
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.address, self.reason = address, reason
+        super().__init__(f"[http] listen {address}: {reason}")
+
+
+class NoResponse(ServingError):
+    """A component gave no whole response to a request.
+
+    Attributes:
+        component: The component.
+        reason: What was missing.
+    """
+
+    explanation = ErrorCode(
+        "E0828",
+        "no HTTP response",
+        "The component gave no whole response to an HTTP request.",
+        "have it answer each request before it returns; `airswasm logs NAME` has what it said",
+    )
+
+    def __init__(self, component: str, reason: str) -> None:
+        self.component, self.reason = component, reason
+        super().__init__(f"{component} gave no HTTP response: {reason}")
+
+
+class ResponseMalformed(ServingError):
+    """A component's reply to an HTTP request is no response.
+
+    Attributes:
+        component: The component.
+        reason: The problem.
+    """
+
+    explanation = ErrorCode(
+        "E0829",
+        "malformed HTTP response",
+        "The component's reply has the form of a response, and a mistake in it.",
+        "docs/http.md has the form of a reply",
+    )
+
+    def __init__(self, component: str, reason: str) -> None:
+        self.component, self.reason = component, reason
+        super().__init__(f"{component} replied with no HTTP response: {reason}")
+
+
+class ComponentServesNothing(ServingError):
+    """A route leads to a component that cannot answer HTTP requests.
+
+    Attributes:
+        component: The component.
+    """
+
+    explanation = ErrorCode(
+        "E0830",
+        "component serves no HTTP",
+        "A route leads to a component that neither exports wasi:http/incoming-handler nor handles "
+        "messages in JSON, CBOR or MessagePack.",
+        "export wasi:http/incoming-handler, or a handler that accepts JSON",
+    )
+
+    def __init__(self, component: str) -> None:
+        self.component = component
+        super().__init__(
+            f"{component} cannot answer HTTP requests: it neither exports "
+            "wasi:http/incoming-handler nor accepts messages in JSON, CBOR or MessagePack"
+        )
+
+
 class MountInvalid(AccessDenied):
     """A folder of `[[filesystem.mounts]]` or `[filesystem] folders` cannot be given to components.
 

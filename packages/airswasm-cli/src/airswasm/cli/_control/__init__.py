@@ -4,7 +4,8 @@
 `storage_api`, those on grants in `grant_api`, those that explain a decision in `access_api`, those
 on the audit log in `audit_api`, those on dead letters in `letter_api`, those on timers in
 `timer_api`, those on exported functions in `function_api`, those on versions in `version_api`,
-those on traces in `trace_api`, and those on recorded messages in `recording_api`. From that table
+those on traces in `trace_api`, those on alerts in `alert_api`, and those on recorded messages in
+`recording_api`. From that table
 come `server`, with bounded `connections`, and the document of `openapi`. `gate` admits requests
 over TCP by `tokens`, and `requester` names the sender of a request. `endpoint` finds a host's
 socket and `unix_http` speaks over it. `document` turns values into JSON, `answers`,

@@ -74,7 +74,7 @@ def list_alerts(
 @app.command("show")
 @verb
 def show(session: Session, rule: _Rule) -> None:
-    """Show one rule: its condition, its alerts with their values, and its silences.
+    """Show one rule: its condition, its alerts, and its silences.
 
     \b
     Example:

@@ -18,7 +18,7 @@ import anyio
 from airswasm.actor import ActorSystem, FunctionCall, FunctionMissing
 from airswasm.messaging import new_chain
 from airswasm.runtime import CallTarget, Component, Exports, FunctionShape
-from airswasm.wit.names import is_of_contract
+from airswasm.wit.names import GUEST_HANDLER, are_compatible, is_of_contract
 
 from .._registry.registry import Registry
 from ..errors import ArgumentUnfit, NotRunning
@@ -189,6 +189,16 @@ class InstalledComponent:
             NotInstalled, NotRunning: As for `exports`.
         """
         return tuple(_functions(self._calls.find(self.name)))
+
+    @property
+    def handles_messages(self) -> bool:
+        """Whether it has a handler, and can be sent messages.
+
+        Raises:
+            NotInstalled, NotRunning: As for `exports`.
+        """
+        exports = self._calls.find(self.name).exports
+        return any(are_compatible(each, GUEST_HANDLER) for each in exports)
 
     def function(self, text: str) -> ExportedFunction:
         """Return the function that a text names: a path, or as much of its end as is unique.

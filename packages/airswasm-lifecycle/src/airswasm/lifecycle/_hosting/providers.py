@@ -16,6 +16,7 @@ from typing import Protocol, cast, runtime_checkable
 from airswasm.runtime import WASI_INTERFACES, HostInterface, HostInterfaceProvider, Services
 from airswasm.security import Guard
 from airswasm.wit import (
+    AirswasmError,
     BlockPartUnusable,
     Blocks,
     Contract,
@@ -26,7 +27,7 @@ from airswasm.wit import (
     safe_text,
 )
 
-from ..errors import LifecycleError, ProviderFailed
+from ..errors import ProviderFailed
 
 __all__ = ("Observer", "Offer", "blaming", "find_observers", "find_offers")
 
@@ -115,15 +116,15 @@ def _check_declared(each: InstalledBlock, offers: Iterable[Offer]) -> None:
 
 @contextmanager
 def blaming(each: InstalledBlock, part: Part) -> Generator[None]:
-    """Turn any error of a block into one that names the block."""
+    """Turn a fault of a block into an error that names the block; what it refuses passes."""
     try:
         yield
-    except LifecycleError:
-        raise
     except BlockPartUnusable as error:
         raise ProviderFailed(
             each.block.name, error.path, each.distribution, error.reason
         ) from error
+    except AirswasmError:  # it has a code and a hint of its own
+        raise
     except Exception as error:  # the code of any package
         reason = f"{type(error).__name__}: {safe_text(error)}"
         raise ProviderFailed(each.block.name, _shown(part), each.distribution, reason) from error

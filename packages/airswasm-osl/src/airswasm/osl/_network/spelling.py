@@ -31,9 +31,11 @@ __all__ = (
     "ADDRESS",
     "METHOD",
     "REFUSED_METHODS",
+    "SERVED",
     "URL",
     "read_address",
     "read_host",
+    "read_path_of_url",
     "read_request",
     "read_url",
     "spelled_host_pattern",
@@ -131,6 +133,26 @@ def read_request(value: str) -> str:
     if METHOD.fullmatch(method) is None or method in REFUSED_METHODS:
         raise InvalidResource(value, f"{method!a} is not a permitted method")
     return f"{method} {read_url(url)}"
+
+
+def read_path_of_url(value: str) -> str:
+    """Return the path of a URL, such as a request line has it, in one spelling."""
+    if len(value) > _URL_LENGTH or _URL_UNSAFE.search(value) or not value.startswith("/"):
+        raise InvalidResource(value, "a path begins with / and is printable ASCII")
+    return _url_path(value, value)
+
+
+def _served_pattern(text: str) -> str:
+    """Spell a pattern of paths that a component serves: `/api/**`."""
+    if text == "**":
+        return "/**"
+    if not text.startswith("/"):
+        meant = f"/{text.partition('://')[2].partition('/')[2] or text}"
+        raise InvalidPattern(text, f"a path begins with /{_meant(meant)}")
+    spelled = _path_of(text, text)
+    if {".", ".."} & set(spelled.split("/")):
+        raise InvalidPattern(text, "no request has the segments . and ..")
+    return spelled
 
 
 def _url_path(path: str, value: str) -> str:
@@ -374,3 +396,4 @@ URL = Spelling(
     quote=_quoted_request,
     together=("http://**/**", "https://**/**"),
 )
+SERVED = Spelling(read=read_path_of_url, read_pattern=_served_pattern, everything="/**")

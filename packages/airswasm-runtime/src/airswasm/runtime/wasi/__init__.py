@@ -5,20 +5,26 @@ objects that the built-in `wasi:io` understands. They are these.
 
 `_io` has pollables and streams, on which everything else builds; `_state` is what one instance has
 of WASI. One module stands for each package of WASI: `_cli`, `_clocks`, `_filesystem`, `_http`,
-`_random`, `_sockets`; `_stdio` writes what guests print to a log. `_builtin` puts them together.
+`_random`, `_sockets`; `_stdio` writes what guests print to a log. The values that `_http` passes
+are in `_http_fields`, `_http_messages`, and the two ends of a body in `_http_outgoing` and
+`_http_incoming`, which wait by `_watching`. `_builtin` puts all of it together.
 """
 
 from ._builtin import WASI_VERSION, interfaces_with_effects, wit_files
 from ._clocks import as_datetime
 from ._filesystem import error_code as filesystem_error_code
-from ._http import (
-    Fields,
+from ._http_fields import FORBIDDEN_FIELDS, Fields, field_problem
+from ._http_incoming import IncomingBody
+from ._http_messages import (
     FutureIncomingResponse,
+    IncomingRequest,
     IncomingResponse,
     OutgoingRequest,
+    OutgoingResponse,
     RequestOptions,
-    field_problem,
+    ResponseOutparam,
 )
+from ._http_outgoing import BodyAbandoned, OutgoingBody
 from ._io import (
     CLOSED_ON_DROP,
     WRITE_PERMIT_BYTES,
@@ -39,20 +45,27 @@ from ._stdio import LineLimits, LogSink, escape
 
 __all__ = (
     "Always",
+    "BodyAbandoned",
     "BytesInput",
     "CLOSED_ON_DROP",
+    "FORBIDDEN_FIELDS",
     "Fields",
     "FutureIncomingResponse",
+    "IncomingBody",
+    "IncomingRequest",
     "IncomingResponse",
     "InputStream",
     "IoError",
     "LineLimits",
     "LogSink",
     "Network",
+    "OutgoingBody",
     "OutgoingRequest",
+    "OutgoingResponse",
     "OutputStream",
     "Pollable",
     "RequestOptions",
+    "ResponseOutparam",
     "Signal",
     "StreamClosed",
     "StreamFailed",

@@ -23,6 +23,7 @@ AIRSWASM_TYPE_HOST_
 #define SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), "layout of " #type)
 #define AT(type, member, bytes) _Static_assert(offsetof(type, member) == (bytes), "layout of " #type)
 SIZE(airswasm_text, 8);
+SIZE(airswasm_headers, 8);
 SIZE(airswasm_error, 12);
 AT(airswasm_error, text, 4);
 SIZE(airswasm_done, 16);
@@ -486,6 +487,26 @@ extern void import_http_request(const char *, uint32_t, const char *, uint32_t,
                                 const airswasm_header *, uint32_t, const uint8_t *, uint32_t,
                                 uint32_t, airswasm_response *);
 
+IMPORT(HTTP, "open")
+extern void import_http_open(const char *, uint32_t, const char *, uint32_t,
+                             const airswasm_header *, uint32_t, uint32_t, uint32_t, uint32_t,
+                             uint32_t, airswasm_count *);
+IMPORT(HTTP, "[method]request-body.write")
+extern void import_http_write(uint32_t, const uint8_t *, uint32_t, airswasm_done *);
+IMPORT(HTTP, "[method]request-body.finish")
+extern void import_http_finish(uint32_t, const airswasm_header *, uint32_t, airswasm_count *);
+IMPORT(HTTP, "[resource-drop]request-body")
+extern void import_request_body_drop(uint32_t);
+IMPORT(HTTP, "[method]response-body.status") extern uint32_t import_http_status(uint32_t);
+IMPORT(HTTP, "[method]response-body.headers")
+extern void import_http_headers(uint32_t, airswasm_headers *);
+IMPORT(HTTP, "[method]response-body.read")
+extern void import_http_read(uint32_t, uint32_t, airswasm_content *);
+IMPORT(HTTP, "[method]response-body.trailers")
+extern void import_http_trailers(uint32_t, airswasm_headers *);
+IMPORT(HTTP, "[resource-drop]response-body")
+extern void import_response_body_drop(uint32_t);
+
 airswasm_content airswasm_read_file(airswasm_text path, uint64_t offset, uint32_t max_bytes) {
     airswasm_content result;
     import_read(path.data, path.length, offset, max_bytes, &result);
@@ -768,6 +789,53 @@ airswasm_response airswasm_http_request(airswasm_text method, airswasm_text url,
                         body.data, body.length, timeout_ms, &result);
     return result;
 }
+
+airswasm_count airswasm_http_open(airswasm_text method, airswasm_text url,
+                                  const airswasm_header *headers, uint32_t header_count,
+                                  airswasm_timeouts timeouts) {
+    airswasm_count result;
+    import_http_open(method.data, method.length, url.data, url.length, headers, header_count,
+                     timeouts.connect_ms, timeouts.first_byte_ms, timeouts.between_bytes_ms,
+                     timeouts.total_ms, &result);
+    return result;
+}
+
+airswasm_done airswasm_http_write(uint32_t request, airswasm_bytes data) {
+    airswasm_done result;
+    import_http_write(request, data.data, data.length, &result);
+    return result;
+}
+
+airswasm_count airswasm_http_finish(uint32_t request, const airswasm_header *trailers,
+                                    uint32_t trailer_count) {
+    airswasm_count result;
+    import_http_finish(request, trailers, trailer_count, &result);
+    return result;
+}
+
+void airswasm_http_drop_request(uint32_t request) { import_request_body_drop(request); }
+
+uint32_t airswasm_http_status(uint32_t response) { return import_http_status(response); }
+
+airswasm_headers airswasm_http_headers(uint32_t response) {
+    airswasm_headers result;
+    import_http_headers(response, &result);
+    return result;
+}
+
+airswasm_content airswasm_http_read(uint32_t response, uint32_t max_bytes) {
+    airswasm_content result;
+    import_http_read(response, max_bytes, &result);
+    return result;
+}
+
+airswasm_headers airswasm_http_trailers(uint32_t response) {
+    airswasm_headers result;
+    import_http_trailers(response, &result);
+    return result;
+}
+
+void airswasm_http_drop_response(uint32_t response) { import_response_body_drop(response); }
 
 /* ---- memory: one arena, emptied after each call -------------------------------------------
  * A message is handled in one call and leaves nothing behind, so there is nothing to free one by

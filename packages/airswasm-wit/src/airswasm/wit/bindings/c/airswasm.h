@@ -703,6 +703,32 @@ airswasm_response airswasm_http_request(airswasm_text method, airswasm_text url,
                                         const airswasm_header *headers, uint32_t header_count,
                                         airswasm_bytes body, uint32_t timeout_ms);
 
+/* The headers or trailers of a response. */
+typedef struct {
+    const airswasm_header *headers;
+    uint32_t count;
+} airswasm_headers;
+/* The most milliseconds of each step; 0 stands for the host's own limit. */
+typedef struct {
+    uint32_t connect_ms, first_byte_ms, between_bytes_ms, total_ms;
+} airswasm_timeouts;
+
+/* A request in parts. `value` is the request: write its body, then finish it, whose `value` is the
+ * response. Drop both: dropping a request that was not finished breaks it off. */
+airswasm_count airswasm_http_open(airswasm_text method, airswasm_text url,
+                                  const airswasm_header *headers, uint32_t header_count,
+                                  airswasm_timeouts timeouts);
+airswasm_done airswasm_http_write(uint32_t request, airswasm_bytes data);
+airswasm_count airswasm_http_finish(uint32_t request, const airswasm_header *trailers,
+                                    uint32_t trailer_count);
+void airswasm_http_drop_request(uint32_t request);
+uint32_t airswasm_http_status(uint32_t response);
+airswasm_headers airswasm_http_headers(uint32_t response);
+/* At least one byte of the body; none at its end. */
+airswasm_content airswasm_http_read(uint32_t response, uint32_t max_bytes);
+airswasm_headers airswasm_http_trailers(uint32_t response);
+void airswasm_http_drop_response(uint32_t response);
+
 /* ---- codecs ------------------------------------------------------------------------------- */
 
 /* A payload begins with the number of its codec in the public multicodec table, as an unsigned

@@ -1,0 +1,230 @@
+"""A component's answer to one request, through its mailbox like every other message.
+
+A component that exports `wasi:http/incoming-handler` is called with the request and streams both
+ways; one with a handler gets the whole request as a message and replies with the whole response.
+The mailbox keeps requests in order, bounds them, and hands them over to the version that an update
+starts; receipts and supervision hold for them as for messages.
+
+A client that goes away does not end the component: requests of others would die with it. The call
+goes on, while its streams fail, which ends whatever reads from one or writes to one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+import h11
+from airswasm.lifecycle import Registry
+from airswasm.runtime import AccountExceeded, Case, Err, Ok, Services
+from airswasm.runtime.wasi import (
+    BodyAbandoned,
+    Fields,
+    IncomingBody,
+    IncomingRequest,
+    IoError,
+    OutgoingResponse,
+    ResponseOutparam,
+)
+
+from ..errors import ComponentServesNothing, NoResponse
+from .exchange import BodyTooLarge, ClientGone, Exchange
+from .messages import codec_for, read_reply, request_message
+
+if TYPE_CHECKING:
+    from airswasm.lifecycle import InstalledComponent, System
+
+__all__ = ("Answering",)
+
+HANDLE = "wasi:http/incoming-handler@0.2.0#handle"
+_INTERFACE = "wasi:http/incoming-handler@0.2"
+_METHODS = frozenset(
+    ("get", "head", "post", "put", "delete", "connect", "options", "trace", "patch")
+)
+_REMEMBERED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """The way that a component takes requests, and the codec of those that are messages."""
+
+    is_streamed: bool
+    codec: str = ""
+
+
+class Answering:
+    """Has components of one host answer requests.
+
+    Args:
+        services: The host's.
+    """
+
+    def __init__(self, services: Services) -> None:
+        from airswasm.lifecycle import System
+
+        self._system: System = services.get(System)
+        self._registry = services.get(Registry)
+        self._ways: dict[str, _Way] = {}
+
+    def knows(self, component: str) -> bool:
+        """Return whether a component of that name is installed."""
+        return self._registry.find(component) is not None
+
+    async def answer(self, component: str, exchange: Exchange, scheme: str, timeout: float) -> None:
+        """Have a component answer one request.
+
+        Raises:
+            ClientGone: The client has gone.
+            BodyTooLarge: The request's body is too large.
+            AirswasmError: The component does not answer; what of its answer was sent already is
+                not whole.
+        """
+        asked = exchange.asked
+        called = self._system.component(component).calling(
+            timeout=timeout, traceparent=asked.header("traceparent")
+        )
+        await called.ready()
+        way = self._way(called)
+        if way.is_streamed:
+            await _Streamed(called, exchange, scheme).run()
+            return
+        body = await exchange.whole()
+        message = request_message(asked, scheme, body, way.codec)
+        traceparent = asked.header("traceparent")
+        payload = await self._system.send(component, message, timeout, traceparent=traceparent)
+        reply = read_reply(component, payload)
+        await exchange.answer(reply.status, reply.body, reply.headers)
+
+    def _way(self, called: InstalledComponent) -> _Way:
+        """Return how a component takes requests; each artifact is looked at once."""
+        digest = self._registry.get(called.name).active_version.wasm_digest
+        known = self._ways.get(digest)
+        if known is None:
+            if len(self._ways) >= _REMEMBERED:
+                self._ways.clear()
+            known = self._ways[digest] = self._look(called)
+        return known
+
+    def _look(self, called: InstalledComponent) -> _Way:
+        if any(each.path.startswith(_INTERFACE) for each in called.functions):
+            return _Way(is_streamed=True)
+        codec = codec_for(self._system.acceptance_of(called.name))
+        if codec is None or not called.handles_messages:
+            raise ComponentServesNothing(called.name)
+        return _Way(is_streamed=False, codec=codec)
+
+
+class _Streamed:
+    """One request that a component answers by `wasi:http/incoming-handler`."""
+
+    def __init__(self, called: InstalledComponent, exchange: Exchange, scheme: str) -> None:
+        asked = exchange.asked
+        self._called = called
+        self._exchange = exchange
+        self._body = IncomingBody()
+        self._failure: Exception | None = None
+        self._is_silent = False
+        self._param = ResponseOutparam()
+        self._request = IncomingRequest(
+            _method(asked.method),
+            asked.target,
+            Case(scheme.upper()),
+            asked.authority,
+            Fields(asked.headers, is_immutable=True),
+            self._body,
+        )
+
+    async def run(self) -> None:
+        """Call the component, while its request arrives and its response goes out."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._receive)
+            async with anyio.create_task_group() as sending:
+                sending.start_soon(self._send)
+                try:
+                    await self._called.call(HANDLE, self._request, self._param)
+                except Exception as error:
+                    self._failure = error
+                    self._end(Case("HTTP-response-timeout"))
+                finally:
+                    self._param.close()
+            group.cancel_scope.cancel()
+        if self._is_silent:
+            self._fail(NoResponse(self._called.name, "it returned without a response"))
+        if self._failure is not None:
+            raise self._failure
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
+
+    async def _receive(self) -> None:
+        """Pass the request's body on; then watch for the client to go away."""
+        try:
+            while part := await self._exchange.part():
+                await self._body.put(part)
+            self._body.end()
+            await self._exchange.gone()
+        except BodyAbandoned:
+            return
+        except AccountExceeded as error:
+            self._body.fail(IoError(str(error), http_code=Case("HTTP-request-body-size", None)))
+            return
+        except BodyTooLarge as error:
+            self._fail(error)
+            self._end(Case("HTTP-request-body-size", self._exchange.body_bytes))
+            return
+        except ClientGone:
+            pass
+        self._fail(ClientGone())
+        self._end(Case("connection-terminated"))
+
+    def _end(self, code: Case) -> None:
+        """Have everything fail that the component may read or write of this exchange."""
+        error = IoError("the request has ended", http_code=code)
+        self._body.fail(error)
+        outcome = self._param.outcome
+        if isinstance(outcome, Ok) and outcome.value.body is not None:
+            outcome.value.body.refuse(error)
+
+    async def _send(self) -> None:
+        """Send the component's response as it writes it."""
+        await self._param.answered()
+        outcome = self._param.outcome
+        if self._failure is not None:
+            self._end(Case("connection-terminated"))
+        elif outcome is None:
+            self._is_silent = True
+        elif isinstance(outcome, Err):
+            self._fail(NoResponse(self._called.name, f"it answered with {outcome.value.name}"))
+        else:
+            await self._stream(outcome.value)
+
+    async def _stream(self, response: OutgoingResponse) -> None:
+        exchange, body = self._exchange, response.body
+        headers = response.headers.entries()
+        try:
+            if body is None:
+                await exchange.answer(response.status_code, b"", headers)
+                return
+            if body.is_finished and not body.trailers:
+                whole = await body.whole()
+                await exchange.answer(response.status_code, whole, headers)
+                return
+            await exchange.begin(response.status_code, headers)
+            while part := await body.take():
+                await exchange.send(part)
+            await exchange.end(body.trailers)
+        except BodyAbandoned:
+            self._fail(NoResponse(self._called.name, "it did not finish the body"))
+        except h11.LocalProtocolError as error:
+            self._fail(NoResponse(self._called.name, f"it cannot be sent: {error}"))
+            self._end(Case("HTTP-protocol-error"))
+        except ClientGone as error:
+            self._fail(error)
+            self._end(Case("connection-terminated"))
+
+
+def _method(name: str) -> Case:
+    """Return a method as wasi:http has it: methods are written in capitals."""
+    lower = name.lower()
+    return Case(lower) if lower in _METHODS and name == lower.upper() else Case("other", name)
