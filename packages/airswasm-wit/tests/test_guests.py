@@ -136,10 +136,6 @@ class Host:
                 "airswasm:component/tracing@0.1.0",
                 {"current": "00-a-b-01", "set-attribute": None, "add-event": None},
             ),
-            self._offer(
-                "airswasm:component/http@0.1.0",
-                {"request": ok({"status": 200, "headers": [("c", "d")], "body": b"page"})},
-            ),
         ]
 
     def _storage(self) -> object:
@@ -235,6 +231,21 @@ class Host:
                     "[method]socket.receive": lambda: next(received),
                 },
                 "socket",
+            ),
+            self._offer(
+                "airswasm:component/http@0.1.0",
+                {
+                    "request": ok({"status": 200, "headers": [("c", "d")], "body": b"page"}),
+                    "open": ok("request-body"),
+                    "[method]request-body.write": done,
+                    "[method]request-body.finish": ok("response-body"),
+                    "[method]response-body.status": 418,
+                    "[method]response-body.headers": [("e", "f")],
+                    "[method]response-body.read": ok(b"part"),
+                    "[method]response-body.trailers": [("g", "h")],
+                },
+                "request-body",
+                "response-body",
             ),
         ]
 
@@ -381,7 +392,8 @@ def engine_config(tmp_path_factory: pytest.TempPathFactory) -> object:
 DOORS = (
     "rename ok;page b;open ok;open ok;open ok;open ok;open ok;read data;write ok;append 9;"
     "size ok;sync ok;info 5;commit ok;spawn ok;out out;err err;in ok;signal ok;wait 9;finish ok;"
-    "peer 1.2.3.4:1;listen 127.0.0.1:7;accept ok;bind 127.0.0.1:8;to ok;from 1.2.3.4:2 D;late true"
+    "peer 1.2.3.4:1;listen 127.0.0.1:7;accept ok;bind 127.0.0.1:8;to ok;from 1.2.3.4:2 D;late true;"
+    "open ok;body ok;answer 418 e=f part g=h"
 )
 
 
@@ -396,6 +408,7 @@ async def test_c_opens_every_door(
         assert answer == runtime.Ok(DOORS.encode())
         instance.close()
     opened = ["open-file"] * 5 + ["child", "connection", "connection", "listener", "socket"]
+    opened += ["request-body", "response-body"]
     assert [call[1] for call in host.calls if call[0] == "drop"] == opened
     assert ("[method]open-file.read", "open-file", 2**64 - 1, 7) in host.calls
     spawned = ("spawn", "/bin/x", ["a", "b"], "/", [("K", "v")], 9)

@@ -65,11 +65,30 @@ static void sockets(void) {
     airswasm_udp_close(socket.value);
 }
 
+static void requests(void) {
+    airswasm_header header = {AIRSWASM_TEXT("a"), AIRSWASM_TEXT("b")};
+    airswasm_timeouts timeouts = {1, 2, 3, 4};
+    airswasm_count request = airswasm_http_open(AIRSWASM_TEXT("PUT"), AIRSWASM_TEXT("http://h/"),
+                                                &header, 1, timeouts);
+    LINE("open"); say_flag(request.failed);
+    LINE("body"); say_done(airswasm_http_write(request.value, AIRSWASM_BYTES("b")));
+    airswasm_count response = airswasm_http_finish(request.value, &header, 1);
+    LINE("answer"); say_number(airswasm_http_status(response.value));
+    airswasm_headers headers = airswasm_http_headers(response.value);
+    say_pair(headers.headers[0].name, headers.headers[0].value);
+    say_content(airswasm_http_read(response.value, 9));
+    headers = airswasm_http_trailers(response.value);
+    say_pair(headers.headers[0].name, headers.headers[0].value);
+    airswasm_http_drop_request(request.value);
+    airswasm_http_drop_response(response.value);
+}
+
 static airswasm_reply handle(airswasm_text sender, const airswasm_text *topic, airswasm_bytes payload) {
     (void)sender; (void)topic; (void)payload;
     files();
     programs();
     sockets();
+    requests();
     return airswasm_answer(airswasm_as_bytes(told));
 }
 
