@@ -167,13 +167,12 @@ class Folder:
             contextlib.ExitStack() as stack,
         ):
             with self.charged(ENTRY_BYTES, 1):  # afterwards it is there, and measured
-                staged = stack.enter_context(self._ledger.staged(root_fd))
-            stage_fd, fd, name = staged
+                fd, name = stack.enter_context(self._ledger.staged(root_fd))
             _refuse_special(folder_fd, parts[-1])
 
             def commit() -> None:
                 _refuse_special(folder_fd, parts[-1])
-                os.replace(name, parts[-1], src_dir_fd=stage_fd, dst_dir_fd=folder_fd)
+                os.replace(name, parts[-1], src_dir_fd=root_fd, dst_dir_fd=folder_fd)
 
             yield Replacement(fd, commit)
 
