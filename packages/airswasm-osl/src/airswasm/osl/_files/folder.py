@@ -117,14 +117,17 @@ class Folder:
         Raises:
             OSError: The system's error; `EINVAL` for other kinds of files.
         """
-        with contextlib.ExitStack() as charge:
-            if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
-                self.check_writable()
-            if flags & os.O_CREAT:
-                check_depth(len(parts))
-                charge.enter_context(self.charged(ENTRY_BYTES, 1))
-            with self._held.using() as root_fd:
-                fd = self._open_beneath(root_fd, parts, flags | _NONBLOCK, mode)
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
+            self.check_writable()
+        if not flags & os.O_CREAT:
+            return self._open(parts, flags, mode)
+        check_depth(len(parts))
+        with self.charged(ENTRY_BYTES, 1):
+            return self._open(parts, flags, mode)
+
+    def _open(self, parts: Parts, flags: int, mode: int) -> int:
+        with self._held.using() as root_fd:
+            fd = self._open_beneath(root_fd, parts, flags | _NONBLOCK, mode)
         if kind_of(os.fstat(fd).st_mode) == "other":
             os.close(fd)
             raise OSError(errno.EINVAL, "it is neither a regular file nor a directory")
@@ -259,9 +262,11 @@ class Folder:
             for entry in listed:
                 if entry.name.startswith(PARTIAL_PREFIX) or not is_text(entry.name):
                     continue
-                with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+                try:
                     mode = entry.stat(follow_symlinks=False).st_mode
-                    yield Entry(entry.name, kind_of(mode))
+                except FileNotFoundError:  # removed meanwhile
+                    continue
+                yield Entry(entry.name, kind_of(mode))
 
     def stat(self, path: str) -> FileInfo:
         """Return the metadata of a file; for a symbolic link, that of the link itself.
