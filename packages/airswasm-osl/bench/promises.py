@@ -30,16 +30,6 @@ def plainly(path: Path) -> bytes:
         os.close(fd)
 
 
-def replaced(path: Path, content: bytes) -> None:
-    """Replace a file as a whole, without a check."""
-    new = path.with_suffix(".new")
-    with new.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-
-
 def listed(path: Path) -> list[tuple[str, bool]]:
     """List a folder without a check."""
     with os.scandir(path) as entries:
@@ -72,13 +62,6 @@ async def promises(folder: Path) -> AsyncIterator[Promises]:
                 f"read-{name}": Promise(
                     work(lambda at=f"/{name}", size=size: best.read(at, 0, size)),
                     work(lambda at=folder / name: at.read_bytes()),
-                )
-                for name, size in SIZES.items()
-            },
-            **{
-                f"replace-{name}": Promise(
-                    work(lambda content=bytes(size): best.write("/replaced", content)),
-                    work(lambda content=bytes(size): replaced(folder / "plain", content)),
                 )
                 for name, size in SIZES.items()
             },

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import heapq
 import os
 import stat as stat_modes
 from collections.abc import Callable, Generator, Iterator
@@ -24,8 +25,8 @@ from .._system_errors import system_error
 from ..errors import LimitReached, Malformed, OperationFailed, from_os_error
 from .held import Held, kind_of, pread_all, write_all
 from .ledger import Ledger, Ledgers
-from .measuring import ENTRY_BYTES, PARTIAL_PREFIX, check_depth, levels
-from .naming import Entry, FileInfo, Parts, is_text, parts_of, told
+from .measuring import ENTRY_BYTES, check_depth, levels
+from .naming import Entry, FileInfo, Parts, is_for_guests, parts_of, told
 from .openat2 import OpenBeneath, best_opener, open_by_openat2, open_cached
 
 __all__ = ("Folder", "Replacement")
@@ -260,13 +261,33 @@ class Folder:
         """
         with self._opened(parts, _DIRECTORY) as fd, os.scandir(fd) as listed:
             for entry in listed:
-                if entry.name.startswith(PARTIAL_PREFIX) or not is_text(entry.name):
+                if not is_for_guests(entry.name):
                     continue
                 try:
                     mode = entry.stat(follow_symlinks=False).st_mode
                 except FileNotFoundError:  # removed meanwhile
                     continue
                 yield Entry(entry.name, kind_of(mode))
+
+    def page(self, parts: Parts, after: str, most: int) -> list[Entry]:
+        """Return the next entries of a directory after a name, by name; see `entries`.
+
+        Raises:
+            OSError: The system's error.
+        """
+        with self._opened(parts, _DIRECTORY) as fd:
+            while True:
+                with os.scandir(fd) as listed:
+                    later = (each.name for each in listed if each.name > after)
+                    names = heapq.nsmallest(most, filter(is_for_guests, later))
+                found: list[Entry] = []
+                for name in names:
+                    with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+                        mode = os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
+                        found.append(Entry(name, kind_of(mode)))
+                if found or not names:
+                    return found
+                after = names[-1]
 
     def stat(self, path: str) -> FileInfo:
         """Return the metadata of a file; for a symbolic link, that of the link itself.

@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import sys
 import threading
@@ -28,6 +29,7 @@ from .measuring import PARTIAL_PREFIX, Size, measured
 __all__ = ("Ledger", "Ledgers")
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+_STRAY_NAME = re.compile(re.escape(PARTIAL_PREFIX) + "[0-9a-f]{16}")
 _STRAY = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -92,7 +94,7 @@ class Ledger:
                 return
             self._is_swept = True
         with os.scandir(root_fd) as entries:
-            names = [each.name for each in entries if each.name.startswith(PARTIAL_PREFIX)]
+            names = [each.name for each in entries if _STRAY_NAME.fullmatch(each.name)]
         for name in names:
             with contextlib.suppress(OSError):  # it is another's to remove
                 fd = os.open(name, _STRAY, dir_fd=root_fd)
