@@ -16,37 +16,24 @@ import errno
 import heapq
 import os
 import stat as stat_modes
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from .._policy import FolderLimits
 from .._system_errors import system_error
 from ..errors import LimitReached, Malformed, OperationFailed, from_os_error
-from .held import Held, kind_of, pread_all, write_all
-from .ledger import Ledger, Ledgers
+from .held import Held, check_replaceable, kind_of, pread_all, write_all
+from .ledger import Ledger, Ledgers, Replacement
 from .measuring import ENTRY_BYTES, check_depth, levels
 from .naming import Entry, FileInfo, Parts, is_for_guests, parts_of, told
 from .openat2 import OpenBeneath, best_opener, open_by_openat2, open_cached
 
-__all__ = ("Folder", "Replacement")
+__all__ = ("Folder",)
 
 
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _PATH = getattr(os, "O_PATH", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
-
-
-class Replacement(NamedTuple):
-    """A file that is being written to replace another.
-
-    Attributes:
-        fd: Its descriptor, open as long as the context of `Folder.replacement`.
-        commit: Gives it the name.
-    """
-
-    fd: int
-    commit: Callable[[], None]
 
 
 class Folder:
@@ -172,10 +159,10 @@ class Folder:
         ):
             with self.charged(ENTRY_BYTES, 1):  # afterwards it is there, and measured
                 fd, name = stack.enter_context(self._ledger.staged(root_fd))
-            _refuse_special(folder_fd, parts[-1])
+            check_replaceable(folder_fd, parts[-1])
 
             def commit() -> None:
-                _refuse_special(folder_fd, parts[-1])
+                check_replaceable(folder_fd, parts[-1])
                 os.replace(name, parts[-1], src_dir_fd=root_fd, dst_dir_fd=folder_fd)
 
             yield Replacement(fd, commit)
@@ -409,15 +396,3 @@ class Folder:
         if not parts:
             raise Malformed(f"{path}: the root itself cannot be changed")
         return parts
-
-
-def _refuse_special(folder_fd: int, name: str) -> None:
-    """Refuse a FIFO or a symbolic link, which a rename would silently replace."""
-    try:
-        mode = os.stat(name, dir_fd=folder_fd, follow_symlinks=False).st_mode
-    except FileNotFoundError:
-        return
-    if kind_of(mode) == "directory":
-        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if kind_of(mode) == "other":
-        raise OSError(errno.EINVAL, "it is neither a regular file nor a directory")

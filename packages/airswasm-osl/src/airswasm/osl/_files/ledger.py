@@ -21,16 +21,29 @@ import secrets
 import sys
 import threading
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from typing import NamedTuple
 
 from .._policy import FolderLimits
 from .measuring import PARTIAL_PREFIX, Size, measured
 
-__all__ = ("Ledger", "Ledgers")
+__all__ = ("Ledger", "Ledgers", "Replacement")
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 _STRAY_NAME = re.compile(re.escape(PARTIAL_PREFIX) + "[0-9a-f]{16}")
 _STRAY = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+class Replacement(NamedTuple):
+    """A file that is being written to replace another.
+
+    Attributes:
+        fd: Its descriptor, open as long as the context of `Folder.replacement`.
+        commit: Gives it the name.
+    """
+
+    fd: int
+    commit: Callable[[], None]
 
 
 class Ledger:
