@@ -17,6 +17,7 @@ from airswasm.osl._files.openat2 import open_by_walking
 from paired import Promise, Promises, Work, times
 
 PATH = "/a/b/c/file"
+SIZES = {"4k": 4096, "1m": 2**20}
 
 
 def plainly(path: Path) -> bytes:
@@ -41,6 +42,8 @@ async def promises(folder: Path) -> AsyncIterator[Promises]:
     (folder / "a/b/c").mkdir(parents=True)
     path = folder / PATH[1:]
     path.write_bytes(b"x" * 100)
+    for name, size in SIZES.items():
+        (folder / name).write_bytes(bytes(size))
     for number in range(50):
         (path.parent / f"other-{number}").write_bytes(b"")
     with Folder(folder) as best, Folder(folder, open_beneath=open_by_walking) as walking:
@@ -55,5 +58,12 @@ async def promises(folder: Path) -> AsyncIterator[Promises]:
             "list": Promise(
                 work(lambda: best.list_directory("/a/b/c")), work(lambda: listed(path.parent))
             ),
+            **{
+                f"read-{name}": Promise(
+                    work(lambda at=f"/{name}", size=size: best.read(at, 0, size)),
+                    work(lambda at=folder / name: at.read_bytes()),
+                )
+                for name, size in SIZES.items()
+            },
             "stat": Promise(work(lambda: best.stat(PATH)), reading),
         }

@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -26,6 +27,9 @@ pytestmark = [
 ]
 KINDS = Kinds(BLOCK.capabilities)
 CLOSED = "127.0.0.1:1"
+TIMEOUTS = SimpleNamespace(
+    connect_ms=2000, first_byte_ms=2000, between_bytes_ms=2000, total_ms=2000
+)
 Arguments = tuple[object, ...]
 
 
@@ -115,6 +119,10 @@ class Machine:
             "bind": (("127.0.0.1:0",), (udp,)),
             "exchange": ((udp, b"ping", 2000), (CLOSED, b"ping", 200)),
             "resolve": (("localhost", 2000), ("no-such-name.invalid", 2000)),
+            "open": (
+                ("GET", f"http://{tcp}/", [], TIMEOUTS),
+                ("GET", f"http://{CLOSED}/", [], TIMEOUTS),
+            ),
             "request": (
                 ("GET", f"http://{tcp}/", [], b"", 2000),
                 ("GET", f"http://{CLOSED}/", [], b"", 2000),

@@ -243,7 +243,7 @@ def test_a_killed_host_leaves_nothing(tmp_path: Path) -> None:
     assert host.stdout.readline() == b"written\n"
     limits = FolderLimits(total_bytes=60_000)
     with Folder(tmp_path, limits) as other:  # a second host on the same folder leaves it alone
-        assert len(list(tmp_path.glob(f"{PARTIAL_PREFIX}*/*"))) == 1
+        assert len(list(tmp_path.glob(f"{PARTIAL_PREFIX}*"))) == 1
         with pytest.raises(OslError, match="together"):
             other.write("/g", bytes(20_000))
     host.send_signal(signal.SIGKILL)

@@ -60,15 +60,16 @@ class Mount:
         name: Its name there: `photos` for `/mnt/photos`.
         path: The folder, absolute.
         read_only: Whether no component may change it.
-        total_bytes: Bytes of all its files together, counted as for a component's own folder.
-        total_entries: Its files and directories together.
+        total_bytes: Bytes of all its files together, counted as for a component's own folder; 0 for
+            no bound but the disk's.
+        total_entries: Its files and directories together; 0 for no bound.
     """
 
     name: str
     path: str
     read_only: bool = True
-    total_bytes: int = 2**62
-    total_entries: int = 2**62
+    total_bytes: int = 0
+    total_entries: int = 0
 
     def __post_init__(self) -> None:
         if _MOUNT.fullmatch(self.name) is None:

@@ -13,39 +13,27 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import heapq
 import os
 import stat as stat_modes
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from .._policy import FolderLimits
 from .._system_errors import system_error
 from ..errors import LimitReached, Malformed, OperationFailed, from_os_error
-from .held import Held, kind_of, pread_all, write_all
-from .ledger import Ledger, Ledgers
-from .measuring import ENTRY_BYTES, PARTIAL_PREFIX, check_depth, levels
-from .naming import Entry, FileInfo, Parts, is_text, parts_of, told
+from .held import Held, check_replaceable, kind_of, pread_all, write_all
+from .ledger import Ledger, Ledgers, Replacement
+from .measuring import ENTRY_BYTES, check_depth, levels
+from .naming import Entry, FileInfo, Parts, is_for_guests, parts_of, told
 from .openat2 import OpenBeneath, best_opener, open_by_openat2, open_cached
 
-__all__ = ("Folder", "Replacement")
+__all__ = ("Folder",)
 
 
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _PATH = getattr(os, "O_PATH", 0)
 _NONBLOCK = getattr(os, "O_NONBLOCK", 0)
-
-
-class Replacement(NamedTuple):
-    """A file that is being written to replace another.
-
-    Attributes:
-        fd: Its descriptor, open as long as the context of `Folder.replacement`.
-        commit: Gives it the name.
-    """
-
-    fd: int
-    commit: Callable[[], None]
 
 
 class Folder:
@@ -117,14 +105,17 @@ class Folder:
         Raises:
             OSError: The system's error; `EINVAL` for other kinds of files.
         """
-        with contextlib.ExitStack() as charge:
-            if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
-                self.check_writable()
-            if flags & os.O_CREAT:
-                check_depth(len(parts))
-                charge.enter_context(self.charged(ENTRY_BYTES, 1))
-            with self._held.using() as root_fd:
-                fd = self._open_beneath(root_fd, parts, flags | _NONBLOCK, mode)
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC):
+            self.check_writable()
+        if not flags & os.O_CREAT:
+            return self._open(parts, flags, mode)
+        check_depth(len(parts))
+        with self.charged(ENTRY_BYTES, 1):
+            return self._open(parts, flags, mode)
+
+    def _open(self, parts: Parts, flags: int, mode: int) -> int:
+        with self._held.using() as root_fd:
+            fd = self._open_beneath(root_fd, parts, flags | _NONBLOCK, mode)
         if kind_of(os.fstat(fd).st_mode) == "other":
             os.close(fd)
             raise OSError(errno.EINVAL, "it is neither a regular file nor a directory")
@@ -167,13 +158,12 @@ class Folder:
             contextlib.ExitStack() as stack,
         ):
             with self.charged(ENTRY_BYTES, 1):  # afterwards it is there, and measured
-                staged = stack.enter_context(self._ledger.staged(root_fd))
-            stage_fd, fd, name = staged
-            _refuse_special(folder_fd, parts[-1])
+                fd, name = stack.enter_context(self._ledger.staged(root_fd))
+            check_replaceable(folder_fd, parts[-1])
 
             def commit() -> None:
-                _refuse_special(folder_fd, parts[-1])
-                os.replace(name, parts[-1], src_dir_fd=stage_fd, dst_dir_fd=folder_fd)
+                check_replaceable(folder_fd, parts[-1])
+                os.replace(name, parts[-1], src_dir_fd=root_fd, dst_dir_fd=folder_fd)
 
             yield Replacement(fd, commit)
 
@@ -258,11 +248,33 @@ class Folder:
         """
         with self._opened(parts, _DIRECTORY) as fd, os.scandir(fd) as listed:
             for entry in listed:
-                if entry.name.startswith(PARTIAL_PREFIX) or not is_text(entry.name):
+                if not is_for_guests(entry.name):
                     continue
-                with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+                try:
                     mode = entry.stat(follow_symlinks=False).st_mode
-                    yield Entry(entry.name, kind_of(mode))
+                except FileNotFoundError:  # removed meanwhile
+                    continue
+                yield Entry(entry.name, kind_of(mode))
+
+    def page(self, parts: Parts, after: str, most: int) -> list[Entry]:
+        """Return the next entries of a directory after a name, by name; see `entries`.
+
+        Raises:
+            OSError: The system's error.
+        """
+        with self._opened(parts, _DIRECTORY) as fd:
+            while True:
+                with os.scandir(fd) as listed:
+                    later = (each.name for each in listed if each.name > after)
+                    names = heapq.nsmallest(most, filter(is_for_guests, later))
+                found: list[Entry] = []
+                for name in names:
+                    with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+                        mode = os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
+                        found.append(Entry(name, kind_of(mode)))
+                if found or not names:
+                    return found
+                after = names[-1]
 
     def stat(self, path: str) -> FileInfo:
         """Return the metadata of a file; for a symbolic link, that of the link itself.
@@ -384,15 +396,3 @@ class Folder:
         if not parts:
             raise Malformed(f"{path}: the root itself cannot be changed")
         return parts
-
-
-def _refuse_special(folder_fd: int, name: str) -> None:
-    """Refuse a FIFO or a symbolic link, which a rename would silently replace."""
-    try:
-        mode = os.stat(name, dir_fd=folder_fd, follow_symlinks=False).st_mode
-    except FileNotFoundError:
-        return
-    if kind_of(mode) == "directory":
-        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if kind_of(mode) == "other":
-        raise OSError(errno.EINVAL, "it is neither a regular file nor a directory")

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Generator
 from typing import Literal
 
-__all__ = ("Held", "Kind", "kind_of", "pread_all", "pread_cached", "write_all")
+__all__ = ("Held", "Kind", "check_replaceable", "kind_of", "pread_all", "pread_cached", "write_all")
 
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
 _CACHED_BYTES = 128 * 1024
@@ -115,3 +115,19 @@ def write_all(fd: int, content: bytes, offset: int | None = None) -> None:
             written = os.pwrite(fd, view, offset)
             offset += written
         view = view[written:]
+
+
+def check_replaceable(folder_fd: int, name: str) -> None:
+    """Check that a name is free or a file: a rename would silently replace a FIFO or a link.
+
+    Raises:
+        OSError: `EISDIR`, or `EINVAL` for what is neither file nor directory.
+    """
+    try:
+        mode = os.stat(name, dir_fd=folder_fd, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return
+    if kind_of(mode) == "directory":
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if kind_of(mode) == "other":
+        raise OSError(errno.EINVAL, "it is neither a regular file nor a directory")

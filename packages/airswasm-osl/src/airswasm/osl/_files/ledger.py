@@ -5,10 +5,10 @@ ledger in the process, found by the folder's identity. A write reserves its byte
 it happens. What is removed is not subtracted: at the limit the folder is measured, which is right
 also when other processes change it, and reservations of writes under way are added to that.
 
-The ledger also has the place where files are written before they get their names: a directory of
-its own in the same folder, hence on the same file system. A file there is locked as long as its
-writer lives, so the first ledger of a later process removes what a killed one has left, and nothing
-of another that runs.
+The ledger also makes the files that are written before they get their names. They lie at the root
+of the folder, hence on the same file system, under names that no component can say, and each is
+locked as long as its writer lives. So the first ledger of a later process removes what a killed one
+has left, and nothing of another that runs.
 """
 
 from __future__ import annotations
@@ -16,21 +16,34 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import sys
 import threading
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from typing import NamedTuple
 
 from .._policy import FolderLimits
 from .measuring import PARTIAL_PREFIX, Size, measured
 
-__all__ = ("Ledger", "Ledgers")
+__all__ = ("Ledger", "Ledgers", "Replacement")
 
-_STAGE = PARTIAL_PREFIX + "partial"
-_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+_STRAY_NAME = re.compile(re.escape(PARTIAL_PREFIX) + "[0-9a-f]{16}")
 _STRAY = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+class Replacement(NamedTuple):
+    """A file that is being written to replace another.
+
+    Attributes:
+        fd: Its descriptor, open as long as the context of `Folder.replacement`.
+        commit: Gives it the name.
+    """
+
+    fd: int
+    commit: Callable[[], None]
 
 
 class Ledger:
@@ -71,38 +84,38 @@ class Ledger:
                 )
 
     @contextlib.contextmanager
-    def staged(self, root_fd: int) -> Generator[tuple[int, int, str]]:
-        """Yield a new file without a name of its own: its directory, its descriptor, its name.
+    def staged(self, root_fd: int) -> Generator[tuple[int, str]]:
+        """Yield the descriptor of a new file, and the name that it has for now.
 
         The block renames it, or it is removed.
 
         Raises:
             OSError: The system's error.
         """
-        stage_fd, fd, name = _staged(root_fd)
+        fd, name = _new_file(root_fd)
         try:
-            yield stage_fd, fd, name
+            yield fd, name
         finally:
             os.close(fd)
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=stage_fd)
-            os.close(stage_fd)
-            with contextlib.suppress(OSError):  # others are in it
-                os.rmdir(_STAGE, dir_fd=root_fd)
+                os.unlink(name, dir_fd=root_fd)
 
     def sweep(self, root_fd: int) -> None:
-        """Remove what a killed process has left, once for each ledger."""
+        """Remove what killed processes have left, once for each ledger."""
         with self._lock:
             if self._is_swept:
                 return
             self._is_swept = True
-        with contextlib.suppress(OSError):  # there is none; or it is another's to remove
-            stage_fd = os.open(_STAGE, _DIRECTORY, dir_fd=root_fd)
-            try:
-                _remove_strays(stage_fd)
-            finally:
-                os.close(stage_fd)
-            os.rmdir(_STAGE, dir_fd=root_fd)
+        with os.scandir(root_fd) as entries:
+            names = [each.name for each in entries if _STRAY_NAME.fullmatch(each.name)]
+        for name in names:
+            with contextlib.suppress(OSError):  # it is another's to remove
+                fd = os.open(name, _STRAY, dir_fd=root_fd)
+                try:
+                    if _is_locked(fd):
+                        os.unlink(name, dir_fd=root_fd)
+                finally:
+                    os.close(fd)
 
 
 class Ledgers:
@@ -139,33 +152,13 @@ def _sum(one: Size, other: Size) -> Size:
     return Size(one.size_bytes + other.size_bytes, one.entries + other.entries)
 
 
-def _staged(root_fd: int) -> tuple[int, int, str]:
-    """Make a locked file; other writers remove the directory when they are the last in it."""
+def _new_file(root_fd: int) -> tuple[int, str]:
     while True:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(_STAGE, 0o700, dir_fd=root_fd)
-        with contextlib.suppress(FileNotFoundError), contextlib.ExitStack() as opened:
-            stage_fd = os.open(_STAGE, _DIRECTORY, dir_fd=root_fd)
-            opened.callback(os.close, stage_fd)
-            name = secrets.token_hex(8)
-            fd = os.open(name, _NEW, 0o600, dir_fd=stage_fd)
-            opened.callback(os.close, fd)
-            if _is_locked(fd) and os.fstat(fd).st_nlink:  # else another process swept it
-                opened.pop_all()
-                return stage_fd, fd, name
-
-
-def _remove_strays(stage_fd: int) -> None:
-    with os.scandir(stage_fd) as entries:
-        names = [entry.name for entry in entries]
-    for name in names:
-        with contextlib.suppress(OSError):
-            fd = os.open(name, _STRAY, dir_fd=stage_fd)
-            try:
-                if _is_locked(fd):
-                    os.unlink(name, dir_fd=stage_fd)
-            finally:
-                os.close(fd)
+        name = PARTIAL_PREFIX + secrets.token_hex(8)
+        fd = os.open(name, _NEW, 0o600, dir_fd=root_fd)
+        if _is_locked(fd) and os.fstat(fd).st_nlink:
+            return fd, name
+        os.close(fd)  # another process swept it before it was locked
 
 
 def _is_locked(fd: int) -> bool:

@@ -43,9 +43,8 @@ def measured(folder_fd: int) -> Size:
     """
     total = entries = 0
     for fd, folders, files, _ in _walked(folder_fd):
-        named = [name for name in folders if not name.startswith(PARTIAL_PREFIX)]
-        total += ENTRY_BYTES * len(named)
-        entries += len(named) + len(files)
+        total += ENTRY_BYTES * len(folders)
+        entries += len(folders) + len(files)
         for name in files:
             with contextlib.suppress(OSError):  # removed meanwhile
                 size_bytes = os.stat(name, dir_fd=fd, follow_symlinks=False).st_size

@@ -11,7 +11,7 @@ from ..errors import Malformed, from_os_error
 from .held import Kind, kind_of
 from .measuring import PARTIAL_PREFIX
 
-__all__ = ("Entry", "FileInfo", "Parts", "is_text", "parts_of", "told")
+__all__ = ("Entry", "FileInfo", "Parts", "is_for_guests", "parts_of", "told")
 
 Parts = Sequence[str]
 
@@ -62,6 +62,8 @@ def told(path: str) -> Generator[None]:
         raise from_os_error(error, path) from error
 
 
-def is_text(name: str) -> bool:
-    """Return whether a guest can receive this name: WIT strings are valid Unicode."""
+def is_for_guests(name: str) -> bool:
+    """Return whether a guest may see a name: WIT strings are valid Unicode."""
+    if name.startswith(PARTIAL_PREFIX):
+        return False
     return not any(0xD800 <= ord(char) <= 0xDFFF for char in name)

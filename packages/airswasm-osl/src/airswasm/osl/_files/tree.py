@@ -11,7 +11,6 @@ other file waits for them.
 
 from __future__ import annotations
 
-import heapq
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -35,6 +34,7 @@ __all__ = ("MountLayer", "Place", "Tree", "mount_layer", "own_folder")
 T = TypeVar("T")
 _MNT = MOUNTS.strip("/")
 _THREADS = 8
+_UNBOUNDED = 2**62
 _LOOK = getattr(os, "O_PATH", 0) | getattr(os, "O_NOFOLLOW", 0)
 _EVERY = ("*", "**")
 
@@ -143,8 +143,15 @@ class Place(NamedTuple):
         Raises:
             OSError: The system's error.
         """
-        later = (entry for entry in self.entries() if entry.name > after)
-        return heapq.nsmallest(most, later, key=lambda entry: entry.name)
+        added = [Entry(name, "directory") for name in self.added if name > after]
+        try:
+            found = self.folder.page(self.parts, after, most)
+        except FileNotFoundError:
+            if not self.added:
+                raise
+            found = []
+        others = (entry for entry in found if entry.name not in self.added)
+        return sorted((*others, *added), key=lambda entry: entry.name)[:most]
 
     def listed(self) -> list[Entry]:
         """Return the entries of a directory, by name.
@@ -217,8 +224,8 @@ class Tree:
     def _mounted(self, caller: Caller, mount: Mount, path: str, parts: tuple[str, ...]) -> Place:
         limits = replace(
             self.policy.folders,
-            total_bytes=mount.total_bytes,
-            total_entries=mount.total_entries,
+            total_bytes=mount.total_bytes or _UNBOUNDED,
+            total_entries=mount.total_entries or _UNBOUNDED,
         )
 
         def opened() -> Folder:
