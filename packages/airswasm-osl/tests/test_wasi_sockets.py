@@ -601,3 +601,17 @@ async def test_what_the_audit_log_says(guest: Guest) -> None:
     assert name[0] == "tcp:connect"
     assert name[1].startswith("localhost:")
     assert name[2:] == ("done", "act=resolve")
+
+
+async def test_what_the_host_refuses_is_told(guest: Guest) -> None:
+    """The guard allowed it; the line says that the host did not, and why."""
+    guest.grant(tcp_listen=["**"], tcp_connect=["**"])
+    inside, low = Address("127.0.0.1", 9), Address("127.0.0.1", 80)
+    refused = guest("tcp-socket.start-connect", guest.create(), None, inside.case)
+    assert refused == Err("access-denied")
+    assert guest("tcp-socket.start-bind", guest.create(), None, low.case) == Err("access-denied")
+    connect, listen = guest.told
+    assert connect[:3] == ("tcp:connect", "127.0.0.1:9", "deny")
+    assert "loopback" in connect[3]
+    assert listen[:3] == ("tcp:listen", "127.0.0.1:80", "deny")
+    assert "network.lowest_port" in listen[3]

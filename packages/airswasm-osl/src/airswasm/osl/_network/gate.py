@@ -18,8 +18,8 @@ from airswasm.security.addresses import Address, as_address, innermost
 
 from .._effects import Effects
 from .._policy import NetworkPolicy
-from ..errors import AccessDenied, ListenRefused, Malformed, OslError
-from .addresses import Doorman, Endpoint, named_hosts
+from ..errors import AccessDenied, AddressRefused, ListenRefused, Malformed, OslError
+from .addresses import Doorman, Endpoint
 from .listening import read_listening, read_name
 from .names import ADDRESSES_AT_MOST, RememberedNames
 
@@ -135,6 +135,8 @@ class Gate:
             else:
                 return endpoint
         assert refusal is not None
+        if isinstance(refusal, AddressRefused):  # the guard allowed it, and wrote so
+            self.effects.begin(caller.name, capability, str(endpoint)).end(refusal)
         raise refusal
 
     def listen_at(self, caller: Caller, capability: str, text: str) -> tuple[Address, int, str]:
@@ -161,11 +163,14 @@ class Gate:
         decision = self._guard.check(caller.name, capability, resource)
         if not decision.is_allowed:
             raise AccessDenied(decision.text, decision.layer)
-        self._check_port(int(port), resource)
-        if not innermost(address).is_loopback and named_hosts(decision.reason) != host:
-            raise ListenRefused(
-                f"{resource}: a pattern opens loopback addresses only; the grant must name {host}"
-            )
+        with self.effects.begin(caller.name, capability, resource) as effect:
+            self._check_port(int(port), resource)
+            if not innermost(address).is_loopback and not self._doorman.is_named(decision, host):
+                raise ListenRefused(
+                    f"{resource}: a pattern opens loopback addresses only; the grant must name "
+                    f"{host}"
+                )
+            effect.outlive()  # the socket has a record of its own
         return address, int(port), resource
 
     def is_pair(self, caller: Caller, capability: str, address: Address, port: int) -> bool:
