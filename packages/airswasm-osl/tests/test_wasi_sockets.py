@@ -77,7 +77,8 @@ class Guest:
         """Keep what an effect's line says, without its times and decision."""
         detail = [f"{name}={event.detail[name]}" for name in ("act", "in", "out", "reason")
                   if name in event.detail]  # fmt: skip
-        self.told.append((event.capability, event.resource, event.outcome, *detail))
+        reason = [event.reason] if event.reason else []
+        self.told.append((event.capability, event.resource, event.outcome, *detail, *reason))
 
     def grant(self, **grants: Sequence[str]) -> None:
         allow = {name.replace("_", ":", 1): tuple(found) for name, found in grants.items()}
