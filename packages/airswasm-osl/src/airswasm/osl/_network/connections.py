@@ -11,6 +11,7 @@ guests poll; the other waits, for the contract's own interfaces.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -435,7 +436,7 @@ def bind(plain: socket.socket, address: Address, port: int) -> None:
     """Bind a socket to an address of this host; see `bound`."""
     if plain.family == socket.AF_INET6:
         plain.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    if plain.type == socket.SOCK_STREAM:
+    if plain.type == socket.SOCK_STREAM and os.name == "posix":  # Windows shares the port then
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         plain.bind((str(address), port))
