@@ -17,7 +17,8 @@ from airswasm.security.addresses import Address
 
 from .._effects import RunningEffect
 from .._network.addresses import Endpoint
-from .._network.connections import DATAGRAM_BYTES, Datagrams, bind
+from .._network.binding import bind
+from .._network.datagrams import DATAGRAM_BYTES, Datagrams
 from .._network.gate import LISTEN_UDP, SEND, endpoint_of
 from .._network.places import Network, Place
 from ..errors import OslError
