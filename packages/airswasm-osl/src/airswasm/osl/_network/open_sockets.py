@@ -1,4 +1,4 @@
-"""What all sockets of components have in common: a place, a record, a reason for their end.
+"""The common part of components' sockets: a place, a record, a reason for their end.
 
 These are plain non-blocking sockets that the event loop waits for. anyio's own streams were
 rejected for one reason: they close asynchronously, but when a guest drops a connection, or is
