@@ -23,7 +23,16 @@ from .addresses import Doorman, Endpoint
 from .listening import read_listening, read_name
 from .names import ADDRESSES_AT_MOST, RememberedNames
 
-__all__ = ("CONNECT", "LISTEN_TCP", "LISTEN_UDP", "RESOLVE", "SEND", "Gate", "endpoint_of")
+__all__ = (
+    "CONNECT",
+    "LISTEN_TCP",
+    "LISTEN_UDP",
+    "RESOLVE",
+    "SEND",
+    "Gate",
+    "endpoint_of",
+    "port_problem",
+)
 
 CONNECT = "tcp:connect"
 LISTEN_TCP = "tcp:listen"
@@ -164,7 +173,9 @@ class Gate:
         if not decision.is_allowed:
             raise AccessDenied(decision.text, decision.layer)
         with self.effects.begin(caller.name, capability, resource) as effect:
-            self._check_port(int(port), resource)
+            problem = port_problem(int(port), self.policy)
+            if problem is not None:
+                raise ListenRefused(f"{resource}: {problem}")
             if not innermost(address).is_loopback and not self._doorman.is_named(decision, host):
                 raise ListenRefused(
                     f"{resource}: a pattern opens loopback addresses only; the grant must name "
@@ -184,14 +195,14 @@ class Gate:
         resource = str(Endpoint(str(address), port))
         return not self._guard.decide(caller.name, capability, resource).is_allowed
 
-    def _check_port(self, port: int, resource: str) -> None:
-        if 0 < port < self.policy.lowest_port:
-            raise ListenRefused(
-                f"{resource}: components listen on ports from {self.policy.lowest_port:,} on "
-                "(network.lowest_port)"
-            )
-        if port in self.policy.reserved_ports:
-            raise ListenRefused(f"{resource}: the host keeps this port (network.reserved_ports)")
+
+def port_problem(port: int, policy: NetworkPolicy) -> str | None:
+    """Return why no component may listen on a port, or None."""
+    if 0 < port < policy.lowest_port:
+        return f"components listen on ports from {policy.lowest_port:,} on (network.lowest_port)"
+    if port in policy.reserved_ports:
+        return "the host keeps this port (network.reserved_ports)"
+    return None
 
 
 def endpoint_of(address: Address, port: int) -> Endpoint:
