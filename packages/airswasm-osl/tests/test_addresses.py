@@ -213,3 +213,27 @@ async def test_a_denied_address_is_denied_by_every_name(answer: str, anyio_backe
         await reached(door, "some.example:443")
     allowing = Grants(denying.allow, {"tcp:connect": ("93.184.*.*:80",)})
     assert await reached(Doorman(Guard(KINDS, {"local/a": allowing}), (), resolve), "b.example:443")
+
+
+@pytest.mark.parametrize(
+    ("grants", "is_allowed"),
+    [
+        (["**", "127.0.0.1:80"], True),
+        (["127.0.0.1:80", "**"], True),
+        (["everything", "127.0.0.1:*"], True),
+        (["**", "127.0.0.1:81"], False),
+        (["**", "*.0.0.1:80"], False),
+    ],
+)
+async def test_a_grant_that_names_the_address_counts_beside_others(
+    grants: list[str], is_allowed: bool
+) -> None:
+    """Whichever of them is found first: a wider grant takes nothing away."""
+    at = Endpoint.read("127.0.0.1:80")
+    guard = Guard(KINDS, {"local/a": Grants({"tcp:connect": tuple(grants)})})
+    found = Doorman(guard).addresses("local/a", "tcp:connect", str(at), at, at.at)
+    if is_allowed:
+        assert await found == (IPv4Address("127.0.0.1"),)
+        return
+    with pytest.raises(AccessDenied, match="loopback"):
+        await found

@@ -6,14 +6,25 @@ import errno
 import os
 import socket
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import anyio
 import pytest
-from airswasm.osl import BLOCK, Doorman, Network, NetworkPolicy, Tcp, Udp
+from airswasm.osl import (
+    BLOCK,
+    Doorman,
+    Network,
+    NetworkPolicy,
+    OslPolicy,
+    Tcp,
+    Udp,
+    folders_below,
+)
 from airswasm.osl._network.gate import LISTEN_TCP
 from airswasm.osl._network.listening import LISTEN
+from airswasm.osl._probing import probe_port
 from airswasm.osl.errors import AccessDenied, ListenRefused, Malformed
-from airswasm.runtime import Caller, Case, Err, HostInterface, Ok
+from airswasm.runtime import Caller, Case, Err, HostInterface, Ok, Services
 from airswasm.security import Grants, Guard, InvalidResource, Kinds
 
 KINDS = Kinds(BLOCK.capabilities)
@@ -219,3 +230,24 @@ def test_port_zero_is_for_listening_only() -> None:
     assert LISTEN.pattern("127.0.0.1:0").text == "127.0.0.1:0"
     with pytest.raises(InvalidResource):
         KINDS.resource("tcp:connect", "127.0.0.1:0")
+
+
+@pytest.mark.parametrize(
+    ("resource", "key"),
+    [
+        ("127.0.0.1:80", "lowest_port"),
+        ("[::1]:9999", "reserved_ports"),
+        ("127.0.0.1:8080", None),
+        ("127.0.0.1:0", None),
+    ],
+)
+def test_why_tells_of_ports_that_the_host_keeps(
+    tmp_path: Path, resource: str, key: str | None
+) -> None:
+    """`airswasm why` asks the probe, and says what listening would."""
+    services = Services()
+    policy = NetworkPolicy(reserved_ports=(9999,))
+    services.add(OslPolicy, OslPolicy(folders_below(tmp_path), network=policy))
+    told = probe_port(services, "local/a", resource)
+    assert (told is None) == (key is None)
+    assert key is None or f"network.{key}" in str(told)

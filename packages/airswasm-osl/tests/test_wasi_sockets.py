@@ -12,12 +12,13 @@ from typing import Any
 import anyio
 import pytest
 from airswasm.osl import BLOCK, Doorman, Network, NetworkPolicy, WasiSockets
+from airswasm.osl._effects import Effects
 from airswasm.osl._network.places import Sockets
 from airswasm.osl._wasi_sockets.codes import wasi_address
 from airswasm.osl._wasi_sockets.streams import TcpInput, TcpOutput
 from airswasm.runtime import Caller, Case, Engine, EngineConfig, Err, Ok, Trapped, WasiConfig
 from airswasm.runtime.wasi import StreamClosed, StreamFailed
-from airswasm.security import Grants, Guard, Kinds
+from airswasm.security import AuditEvent, EffectLines, Grants, Guard, Kinds
 from airswasm.security.addresses import as_address
 
 KINDS = Kinds(BLOCK.capabilities)
@@ -63,12 +64,21 @@ class Guest:
     def __init__(self, caller: Caller, lines: Lines) -> None:
         self.caller, self.lines = caller, lines
         self.guard = Guard(KINDS)
-        self.network = Network(Doorman(self.guard), NetworkPolicy())
+        self.told: list[tuple[str, ...]] = []
+        effects = Effects(EffectLines(self, self.guard.line_of, written="every"))
+        self.network = Network(Doorman(self.guard), NetworkPolicy(), effects=effects)
         self.functions = {
             name: function
             for interface in WasiSockets(self.network).interfaces()
             for name, function in interface.functions.items()
         }
+
+    def record(self, event: AuditEvent) -> None:
+        """Keep what an effect's line says, without its times and decision."""
+        detail = [f"{name}={event.detail[name]}" for name in ("act", "in", "out", "reason")
+                  if name in event.detail]  # fmt: skip
+        reason = [event.reason] if event.reason else []
+        self.told.append((event.capability, event.resource, event.outcome, *detail, *reason))
 
     def grant(self, **grants: Sequence[str]) -> None:
         allow = {name.replace("_", ":", 1): tuple(found) for name, found in grants.items()}
@@ -546,3 +556,63 @@ async def test_a_reset(guest: Guest) -> None:
         assert failed.value.error.network_code == "connection-reset"
         with pytest.raises(StreamFailed):
             sent.write(b"x")
+
+
+async def test_what_the_audit_log_says(guest: Guest) -> None:
+    """One line for each connection, both ways, each peer and each name, with bytes or a reason."""
+    guest.grant(tcp_listen=[LOOPBACK], tcp_connect=["localhost:*", LOOPBACK], udp_send=[LOOPBACK])
+    listener, at = guest.listen()
+    client, received, sent = await guest.connect(at)
+    await ready(guest("tcp-socket.subscribe", listener))
+    accepted = guest("tcp-socket.accept", listener)
+    assert isinstance(accepted, tuple)
+    sent.write(b"12345")
+    assert await read(accepted[1]) == b"12345"
+    accepted[2].write(b"678")
+    assert await read(received) == b"678"
+    address = "{}:{}".format(*at)
+    for each in (client, accepted[0], listener):
+        each.close()  # type: ignore[attr-defined]
+    opened = guest.create()
+    guest("tcp-socket.start-connect", opened, None, Address(*at).case)
+    await ready(guest("tcp-socket.subscribe", opened))
+    assert guest("tcp-socket.finish-connect", opened) == Err("connection-refused")
+    datagrams, incoming, outgoing = bound(guest)
+    with udp() as server:
+        to = "{}:{}".format(*server.getsockname())
+        guest("outgoing-datagram-stream.check-send", outgoing)
+        ping = Datagram(b"ping", Address(*server.getsockname()))
+        assert guest("outgoing-datagram-stream.send", outgoing, [ping] * 2) == 2
+        server.sendto(b"pong!", server.recvfrom(9)[1])
+        await ready(guest("incoming-datagram-stream.subscribe", incoming))
+        guest("incoming-datagram-stream.receive", incoming, 9)
+    datagrams.close()  # type: ignore[attr-defined]
+    looked_up = guest("resolve-addresses", None, "localhost")
+    await ready(guest("resolve-address-stream.subscribe", looked_up))
+    at_any = "127.0.0.1:0"
+    assert guest.told[:5] == [
+        ("tcp:connect", address, "done", "in=3", "out=5"),
+        ("tcp:listen", at_any, "done", "act=accept", "in=5", "out=3"),
+        ("tcp:listen", at_any, "done"),
+        guest.told[3],
+        ("udp:send", to, "done", "in=5", "out=8"),
+    ]
+    assert guest.told[3][:3] == ("tcp:connect", address, "failed")
+    (name,) = guest.told[5:]
+    assert name[0] == "tcp:connect"
+    assert name[1].startswith("localhost:")
+    assert name[2:] == ("done", "act=resolve")
+
+
+async def test_what_the_host_refuses_is_told(guest: Guest) -> None:
+    """The guard allowed it; the line says that the host did not, and why."""
+    guest.grant(tcp_listen=["**"], tcp_connect=["**"])
+    inside, low = Address("127.0.0.1", 9), Address("127.0.0.1", 80)
+    refused = guest("tcp-socket.start-connect", guest.create(), None, inside.case)
+    assert refused == Err("access-denied")
+    assert guest("tcp-socket.start-bind", guest.create(), None, low.case) == Err("access-denied")
+    connect, listen = guest.told
+    assert connect[:3] == ("tcp:connect", "127.0.0.1:9", "deny")
+    assert "loopback" in connect[3]
+    assert listen[:3] == ("tcp:listen", "127.0.0.1:80", "deny")
+    assert "network.lowest_port" in listen[3]

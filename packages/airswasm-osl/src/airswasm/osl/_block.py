@@ -13,6 +13,7 @@ PROGRAMS, PROGRAMS_RUNNING = "programs_started_total", "programs_running"
 _PATH = "airswasm.osl._spelling:PATH"
 _ADDRESS = "airswasm.osl._network.spelling:ADDRESS"
 _LISTEN = "airswasm.osl._network.listening:LISTEN"
+_PORT = "airswasm.osl._probing:probe_port"
 _READABLE = "airswasm.osl._probing:probe_readable"
 _WRITABLE = "airswasm.osl._probing:probe_writable"
 
@@ -91,6 +92,7 @@ BLOCK = Block(
             "accept connections at {patterns}",
             _LISTEN,
             formerly=("tcp.bind", "tcp.accept", "net.listen", "network.listen"),
+            probe=_PORT,
         ),
         Capability(
             "udp.send",
@@ -103,6 +105,7 @@ BLOCK = Block(
             "receive datagrams at {patterns}",
             _LISTEN,
             formerly=("udp.bind", "udp.receive"),
+            probe=_PORT,
         ),
         Capability(
             "dns.resolve",

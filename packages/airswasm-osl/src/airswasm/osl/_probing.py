@@ -8,11 +8,12 @@ from pathlib import Path
 
 from airswasm.runtime import Services
 
+from ._network.gate import port_problem
 from ._policy import policy_of
 from ._processes.command import check_program
 from .errors import OslError
 
-__all__ = ("probe_program", "probe_readable", "probe_writable")
+__all__ = ("probe_port", "probe_program", "probe_readable", "probe_writable")
 
 
 def probe_readable(services: Services, component: str, resource: str) -> str | None:
@@ -32,6 +33,12 @@ def probe_writable(services: Services, component: str, resource: str) -> str | N
 
 def _path_of(services: Services, component: str, resource: str) -> Path:
     return policy_of(services).folder_of(component) / resource.lstrip("/")
+
+
+def probe_port(services: Services, component: str, resource: str) -> str | None:
+    """Return why the host would keep a port from components, or None."""
+    del component
+    return port_problem(int(resource.rpartition(":")[2]), policy_of(services).network)
 
 
 def probe_program(services: Services, component: str, resource: str) -> str | None:

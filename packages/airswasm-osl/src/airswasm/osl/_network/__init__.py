@@ -10,6 +10,8 @@
 | `gate` | the rights to names, addresses, and ports of this host |
 | `traffic` | bytes that each component moves, and how fast it may |
 | `places` | the engine, and places for sockets: counted, and closed with the instance |
-| `connections` | connections, listeners, and sockets for datagrams |
+| `open_sockets`, `binding` | what all sockets have in common |
+| `connections` | connections, and listeners |
+| `datagrams` | sockets for datagrams |
 | `tcp`, `udp`, `dns` | the contract's interfaces |
 """

@@ -21,7 +21,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import TypeAlias
 
 import anyio
-from airswasm.security import Guard, InvalidResource
+from airswasm.security import Decision, Grants, Guard, InvalidResource
 from airswasm.security.addresses import Address, as_address, innermost, problem_with
 
 from ..errors import AccessDenied, AddressRefused, Disconnected, Malformed, NotFound
@@ -136,13 +136,24 @@ class Doorman:
         decision = self.guard.decide(component, capability, resource)
         if not decision.is_allowed:
             raise AccessDenied(decision.text, decision.layer)
-        is_named = named_hosts(decision.reason) == endpoint.host
+        is_named = self.is_named(decision, endpoint.host)
         addresses = await self.look_up(component, endpoint)
         for address in addresses:
             self.check_address(address, endpoint, is_named)
             if endpoint.address is None:
                 self._check_denials(component, capability, spelled_at(as_host(address)))
         return addresses
+
+    def is_named(self, decision: Decision, host: str) -> bool:
+        """Return whether one of the grants that allow a call spells its host."""
+        if named_hosts(decision.reason) == host:
+            return True
+        capability, kinds = decision.capability, self.guard.kinds
+        granted = self.guard.grants_of(decision.component).allow.get(capability, ())
+        named = tuple(each for each in granted if named_hosts(each) == host)
+        resource = kinds.resource(capability, decision.resource)
+        rules = kinds.rules(Grants({capability: named}))
+        return rules.covering(capability, resource) is not None
 
     def check_permit(
         self, component: str, capability: str, endpoint: Endpoint, address: Address
@@ -161,7 +172,7 @@ class Doorman:
         decision = self.guard.check(component, capability, str(endpoint))
         if not decision.is_allowed:
             raise AccessDenied(decision.text, decision.layer)
-        self.check_address(address, endpoint, named_hosts(decision.reason) == endpoint.host)
+        self.check_address(address, endpoint, self.is_named(decision, endpoint.host))
         if endpoint.address is None:
             self._check_denials(component, capability, endpoint.at(as_host(address)))
 

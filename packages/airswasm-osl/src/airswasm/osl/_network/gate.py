@@ -18,12 +18,21 @@ from airswasm.security.addresses import Address, as_address, innermost
 
 from .._effects import Effects
 from .._policy import NetworkPolicy
-from ..errors import AccessDenied, ListenRefused, Malformed, OslError
-from .addresses import Doorman, Endpoint, named_hosts
+from ..errors import AccessDenied, AddressRefused, ListenRefused, Malformed, OslError
+from .addresses import Doorman, Endpoint
 from .listening import read_listening, read_name
 from .names import ADDRESSES_AT_MOST, RememberedNames
 
-__all__ = ("CONNECT", "LISTEN_TCP", "LISTEN_UDP", "RESOLVE", "SEND", "Gate", "endpoint_of")
+__all__ = (
+    "CONNECT",
+    "LISTEN_TCP",
+    "LISTEN_UDP",
+    "RESOLVE",
+    "SEND",
+    "Gate",
+    "endpoint_of",
+    "port_problem",
+)
 
 CONNECT = "tcp:connect"
 LISTEN_TCP = "tcp:listen"
@@ -135,6 +144,8 @@ class Gate:
             else:
                 return endpoint
         assert refusal is not None
+        if isinstance(refusal, AddressRefused):  # the guard allowed it, and wrote so
+            self.effects.begin(caller.name, capability, str(endpoint)).end(refusal)
         raise refusal
 
     def listen_at(self, caller: Caller, capability: str, text: str) -> tuple[Address, int, str]:
@@ -161,11 +172,16 @@ class Gate:
         decision = self._guard.check(caller.name, capability, resource)
         if not decision.is_allowed:
             raise AccessDenied(decision.text, decision.layer)
-        self._check_port(int(port), resource)
-        if not innermost(address).is_loopback and named_hosts(decision.reason) != host:
-            raise ListenRefused(
-                f"{resource}: a pattern opens loopback addresses only; the grant must name {host}"
-            )
+        with self.effects.begin(caller.name, capability, resource) as effect:
+            problem = port_problem(int(port), self.policy)
+            if problem is not None:
+                raise ListenRefused(f"{resource}: {problem}")
+            if not innermost(address).is_loopback and not self._doorman.is_named(decision, host):
+                raise ListenRefused(
+                    f"{resource}: a pattern opens loopback addresses only; the grant must name "
+                    f"{host}"
+                )
+            effect.outlive()  # the socket has a record of its own
         return address, int(port), resource
 
     def is_pair(self, caller: Caller, capability: str, address: Address, port: int) -> bool:
@@ -179,14 +195,14 @@ class Gate:
         resource = str(Endpoint(str(address), port))
         return not self._guard.decide(caller.name, capability, resource).is_allowed
 
-    def _check_port(self, port: int, resource: str) -> None:
-        if 0 < port < self.policy.lowest_port:
-            raise ListenRefused(
-                f"{resource}: components listen on ports from {self.policy.lowest_port:,} on "
-                "(network.lowest_port)"
-            )
-        if port in self.policy.reserved_ports:
-            raise ListenRefused(f"{resource}: the host keeps this port (network.reserved_ports)")
+
+def port_problem(port: int, policy: NetworkPolicy) -> str | None:
+    """Return why no component may listen on a port, or None."""
+    if 0 < port < policy.lowest_port:
+        return f"components listen on ports from {policy.lowest_port:,} on (network.lowest_port)"
+    if port in policy.reserved_ports:
+        return "the host keeps this port (network.reserved_ports)"
+    return None
 
 
 def endpoint_of(address: Address, port: int) -> Endpoint:

@@ -20,7 +20,8 @@ from .traffic import Ledger
 
 __all__ = ("Network", "Place", "Sockets")
 
-_SOCKET_BYTES = 2_048
+_SOCKET_BYTES = 8_192
+"""Of a socket: its objects, and a task that waits for each direction."""
 
 
 class Network:

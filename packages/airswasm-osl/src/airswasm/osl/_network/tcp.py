@@ -11,16 +11,10 @@ from airswasm.runtime import Caller, HostFunction, HostInterface, HostResource
 from .._answers import answered
 from ..errors import Disconnected, TimedOut
 from .addresses import Endpoint, connect
-from .connections import (
-    Connection,
-    Listener,
-    OpenSocket,
-    bound,
-    denying,
-    own_endpoint,
-    peer_endpoint,
-)
+from .binding import bound, own_endpoint, peer_endpoint
+from .connections import Connection, Listener
 from .gate import CONNECT, LISTEN_TCP
+from .open_sockets import OpenSocket, denying
 from .places import Network, Place
 
 RECEIVE_BYTES = 256 * 1024

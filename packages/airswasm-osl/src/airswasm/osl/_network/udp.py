@@ -16,7 +16,8 @@ from .._answers import answered, check_room
 from .._effects import RunningEffect
 from ..errors import Disconnected, LimitReached, NotFound, TimedOut
 from .addresses import Endpoint, connect
-from .connections import DATAGRAM_BYTES, Datagrams, bound, own_endpoint
+from .binding import bound, own_endpoint
+from .datagrams import DATAGRAM_BYTES, Datagrams
 from .gate import LISTEN_UDP, SEND
 from .places import Network, Place
 

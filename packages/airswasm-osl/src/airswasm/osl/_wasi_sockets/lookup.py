@@ -16,7 +16,7 @@ from .codes import Refused, refuse, wasi_address
 __all__ = ("Lookup", "Lookups")
 
 _AT_ONCE = 8
-"""Look-ups of one instance that run or have an answer that was not read yet."""
+"""Look-ups of one instance that run."""
 _LOOKUP_BYTES = 4_096
 
 

@@ -20,8 +20,10 @@ from airswasm.security.addresses import Address
 
 from .._effects import RunningEffect
 from .._network.addresses import Endpoint
-from .._network.connections import Connection, Listener, bind, denying, own_endpoint
+from .._network.binding import bind, own_endpoint
+from .._network.connections import Connection, Listener
 from .._network.gate import CONNECT, LISTEN_TCP, endpoint_of
+from .._network.open_sockets import denying
 from .._network.places import Network, Place, Sockets
 from ..errors import AccessDenied, OslError, TimedOut
 from .codes import Refused, code_of, read_address, socket_address

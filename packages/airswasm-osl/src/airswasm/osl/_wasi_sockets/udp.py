@@ -17,7 +17,8 @@ from airswasm.security.addresses import Address
 
 from .._effects import RunningEffect
 from .._network.addresses import Endpoint
-from .._network.connections import DATAGRAM_BYTES, Datagrams, bind
+from .._network.binding import bind
+from .._network.datagrams import DATAGRAM_BYTES, Datagrams
 from .._network.gate import LISTEN_UDP, SEND, endpoint_of
 from .._network.places import Network, Place
 from ..errors import OslError
@@ -30,6 +31,7 @@ __all__ = ("IncomingDatagrams", "OutgoingDatagrams", "UdpSocket")
 _DATAGRAMS_AT_ONCE = 16
 _STRANGERS_AT_ONCE = 64
 """Datagrams of others that one call throws away: a flood of them is not read in one turn."""
+_PEER_BYTES = 512
 _PEERS = 256
 """Peers whose answers are let through; the one that was sent to longest ago gives way."""
 
@@ -114,6 +116,7 @@ class UdpSocket:
         """Return the record of what passes between the socket and a peer."""
         effect = self.peers.get(peer)
         if effect is None:
+            self.opened.place.keep_bytes(_PEER_BYTES * (len(self.peers) + 1))
             effect = self.peers[peer] = self._begin(SEND, str(granted))
         self.peers.move_to_end(peer)
         if len(self.peers) > _PEERS:
