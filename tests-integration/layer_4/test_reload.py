@@ -9,6 +9,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+import certifi
 import pytest
 from airswasm.actor import ActorSystem
 from airswasm.lifecycle import System, write_toml
@@ -61,6 +62,9 @@ SPECIAL: Mapping[str, object] = {
     "logs.sinks": ["stdout"],
     "monitoring.mailbox_fill": 0.5,
     "monitoring.quota_fill": 0.5,
+    "http.listen": "127.0.0.1:0",
+    "http.routes": [{"path": "/a", "component": "a/b"}],
+    "network.ca_file": certifi.where(),
     "network.internal_networks": ["10.0.0.0/8"],
     "network.reserved_ports": [9999],
     "process.environment": {"ONLY": "this"},
@@ -91,7 +95,11 @@ SPECIAL: Mapping[str, object] = {
     "updates.timeouts": {"health": 5.0},
     "updates.warn": ["health"],
 }  # fmt: skip
-BESIDE = {"roles.define": "enforce = true\n"}
+BESIDE = {
+    "http.tls_certificate": 'tls_key = "other"\n',
+    "http.tls_key": 'tls_certificate = "other"\n',
+    "roles.define": "enforce = true\n",
+}
 """What a key needs beside it."""
 
 Observe = Callable[[System, str], object]
@@ -167,6 +175,15 @@ def of_network(system: System, key: str) -> object:
         return one_of([tuple(map(str, each._internal)) for each in doors])
     parts += [each for one in networks for each in (one, one.gate, one.ledger)]
     return one_of([getattr(each.policy, key) for each in parts])
+
+
+def of_serving(system: System, key: str) -> object:
+    server: Any = system.observers["osl"]
+    found = getattr(server._desk.policy, key)
+    if key != "routes":
+        return found
+    assert list(found) == server._desk.routing._routes
+    return [{"path": each.path, "component": each.component} for each in found]
 
 
 def of_files(attribute: str) -> Observe:
@@ -362,6 +379,7 @@ OBSERVERS: Mapping[str, Observe] = {
     "health": of_policy("health"),
     "history": of_private("_history.settings"),
     "host": of_host,
+    "http": of_serving,
     "install": of_policy("install"),
     "limits": of_limits,
     "logs": of_private("logs._files.limits"),

@@ -219,8 +219,8 @@ async def test_a_guest_that_does_not_read_makes_the_host_wait() -> None:
             total += len(part)
             if not part:
                 await until_ready(stream.value.pollable())
-        with pytest.raises(StreamClosed):
-            stream.value.read(1)
+    with pytest.raises(StreamClosed):
+        stream.value.read(1)
     trailers = call("[static]incoming-body.finish", body)
     outcome = call("[method]future-trailers.get", trailers)
     assert isinstance(outcome, Ok)

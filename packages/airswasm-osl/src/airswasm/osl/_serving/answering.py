@@ -144,7 +144,7 @@ class _Streamed:
                 try:
                     await self._called.call(HANDLE, self._request, self._param)
                 except Exception as error:
-                    self._failure = error
+                    self._fail(error)
                     self._end(Case("HTTP-response-timeout"))
                 finally:
                     self._param.close()
