@@ -104,6 +104,9 @@ def _sending(receipt: Receipt, trace: Trace, sent: SentSpan) -> Span:
             "messaging.operation.type": "send",
             "messaging.destination.name": sent.target,
         }
+    else:
+        method, _, server = sent.target.partition(" ")
+        attributes |= {"http.request.method": method, "server.address": server}
     return Span(
         trace.context.trace_id,
         sent.span_id,
