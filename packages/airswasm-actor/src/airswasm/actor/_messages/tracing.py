@@ -71,7 +71,8 @@ class Tracing:
         self._notes: dict[str, SpanNotes] = {}
         self._salt = randbits(32)
         self._hash = blake2b(digest_size=16, key=token_hex(8).encode())
-        self.ratio = 0.0
+        self._ratio, self._threshold = 0.0, 0
+        self.marks = bytes(MARKS + 1)
         self.is_on = False
 
     @property
@@ -83,6 +84,8 @@ class Tracing:
     def ratio(self, ratio: float) -> None:
         if not 0.0 <= ratio <= 1.0:
             raise ValueError("the ratio of traced messages must be from 0 to 1")
+        if ratio == self._ratio:
+            return
         self._ratio = ratio
         marked = ceil(ratio * (MARKS + 1))
         marks = bytearray(MARKS + 1)
