@@ -12,7 +12,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from airswasm.actor import ActorRef, ActorSystem, ComponentActor, MailboxSpec
-from airswasm.monitoring import ComponentSample, Metrics, Monitor, Snapshot, TracingSettings
+from airswasm.monitoring import (
+    ComponentSample,
+    Metrics,
+    Monitor,
+    Snapshot,
+    Traces,
+    TracingSettings,
+)
 from airswasm.runtime import Engine
 from paired import Promise, Promises, Work, times
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -76,17 +83,22 @@ async def _traced(stack: AsyncExitStack) -> Promises:
     plain = system.spawn(lambda *_: None, name="bench/plain")
     await system.started(guest)
 
+    off = TracingSettings(traces="off")
+    traces = Traces(system, off)
+
     def delivering(ref: ActorRef, *, is_measured: bool, sample: float | None) -> Work:
+        settings = off if sample is None else TracingSettings(sample=sample)
+
         async def deliver(count: int) -> None:
-            tracing = (
-                TracingSettings(traces="off") if sample is None else TracingSettings(sample=sample)
-            )
-            monitor = Monitor(system, is_measuring=is_measured, tracing=tracing)
+            reader = system.receipts.measure() if is_measured else None
+            traces.hold_to(settings)
             for _ in range(0, count, BATCH):
                 for _ in range(BATCH):
                     ref.tell(PAYLOAD)
                 await ref.drain(60)
-            monitor.close()
+            traces.hold_to(off)
+            if reader is not None:
+                reader.cancel()
 
         return Work(deliver, time.thread_time, count=20 * BATCH)
 

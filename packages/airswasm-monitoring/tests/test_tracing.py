@@ -314,7 +314,7 @@ def test_what_is_kept_is_bounded(adds: list[tuple[int, int]], most: int, most_by
     """In number and in bytes, and nothing of a dropped trace stays counted."""
     recent = RecentTraces(most, most_bytes)
     for number, (trace, noted) in enumerate(adds):
-        recent.add(receipt(trace, number, noted))
+        recent.add(receipt(trace, number, noted), 1)
         assert len(recent) == len(list(recent.all())) <= most
         assert recent.size_bytes <= most_bytes
     recent.hold_to(0, 0)
@@ -324,7 +324,7 @@ def test_what_is_kept_is_bounded(adds: list[tuple[int, int]], most: int, most_by
 def test_a_trace_without_an_end_is_bounded() -> None:
     recent = RecentTraces(10, 2**30)
     for number in range(3000):
-        recent.add(receipt(0, number))
+        recent.add(receipt(0, number), 1)
     (record,) = recent.all()
     assert len(record.spans) == 1000
     assert record.left_out == 2000

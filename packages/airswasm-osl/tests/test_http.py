@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 import trustme
+from airswasm.actor import ActorSystem, Envelope, Message
 from airswasm.osl import BLOCK, Doorman, Http, HttpClient, NetworkPolicy
 from airswasm.runtime import Caller, Case, Err, Ok
 from airswasm.security import Grants, Guard, Kinds
@@ -249,3 +250,36 @@ async def test_proxies_of_the_environment_do_not_count(
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     assert isinstance(await request(f"{server.url}/echo"), Ok)
+
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.mark.parametrize("own", [(), (("Traceparent", "the guest's"),)])
+async def test_a_request_of_a_traced_message_is_in_its_trace(
+    server: HttpServer, own: tuple[tuple[str, str], ...], anyio_backend: str
+) -> None:
+    """As a span of its own; what the guest says itself stays."""
+    guard = Guard(KINDS, {"local/a": Grants({"http:request": (f"{server.url}/**",)})})
+    policy = NetworkPolicy(internal_networks=("127.0.0.0/8",))
+    async with ActorSystem() as system:
+        system.receipts.trace(lambda _receipt: None, 0.0)
+        client = HttpClient(
+            Doorman(guard, policy.internal_networks), policy, tracing=system.tracing
+        )
+        caller = Caller("local/a")
+        caller.message = message = Message(b"", envelope=Envelope("m", traceparent=PARENT))
+        function = Http(client, policy).interface().functions["request"]
+        answer = await function(caller, "get", f"{server.url}/echo", own, b"", 5_000)  # type: ignore[misc]
+        assert isinstance(answer, Ok)
+        trace = system.tracing.end(message, "local/a")
+
+    ((_, headers, _),) = server.seen
+    assert trace is not None
+    said = {name.lower(): value for name, value in headers.items()}["traceparent"]
+    if own:
+        assert (said, trace.notes.sent) == ("the guest's", [])
+    else:
+        (sent,) = trace.notes.sent
+        assert (sent.kind, sent.target) == ("client", "GET 127.0.0.1")
+        assert said == f"{PARENT[:36]}{sent.span_id}-01"

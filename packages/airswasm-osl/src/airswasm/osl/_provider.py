@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from airswasm.actor import ActorSystem
 from airswasm.runtime import HostInterface, LiveSettings, Meters, Services
 from airswasm.security import Guard
 
@@ -46,7 +47,8 @@ def provide(services: Services) -> Iterable[HostInterface]:
     meters = services.get(Meters) if services.has(Meters) else None
     policy, effects = policy_of(services), effects_of(services)
     doorman = Doorman(guard, policy.network.internal_networks)
-    client = HttpClient(doorman, policy.network, effects=effects)
+    tracing = services.get(ActorSystem).tracing if services.has(ActorSystem) else None
+    client = HttpClient(doorman, policy.network, effects=effects, tracing=tracing)
     for mount in policy.mounts:
         policy.folder_of_mount(mount)
     if policy.mounts:

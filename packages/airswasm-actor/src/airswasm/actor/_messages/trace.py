@@ -38,7 +38,7 @@ class SentSpan:
     Attributes:
         span_id: The id that the receiver has as its parent's.
         kind: `producer` of a message, `client` of a server elsewhere.
-        target: A name, a topic or a URL's host.
+        target: A name or a topic; of a call, the method and the server.
         at: Wall time.
     """
 

@@ -55,11 +55,11 @@ class Tracing:
     """
 
     __slots__ = (
+        "_hash",
         "_id_of",
         "_notes",
         "_ratio",
         "_salt",
-        "_secret",
         "_threshold",
         "_wall_time",
         "is_on",
@@ -70,8 +70,9 @@ class Tracing:
         self._id_of, self._wall_time = id_of, wall_time
         self._notes: dict[str, SpanNotes] = {}
         self._salt = randbits(32)
-        self._secret = token_hex(8).encode()
-        self.ratio = 0.0
+        self._hash = blake2b(digest_size=16, key=token_hex(8).encode())
+        self._ratio, self._threshold = 0.0, 0
+        self.marks = bytes(MARKS + 1)
         self.is_on = False
 
     @property
@@ -83,6 +84,8 @@ class Tracing:
     def ratio(self, ratio: float) -> None:
         if not 0.0 <= ratio <= 1.0:
             raise ValueError("the ratio of traced messages must be from 0 to 1")
+        if ratio == self._ratio:
+            return
         self._ratio = ratio
         marked = ceil(ratio * (MARKS + 1))
         marks = bytearray(MARKS + 1)
@@ -116,15 +119,9 @@ class Tracing:
         is_sampled = self.is_on and self.is_sampled(message)
         if not parent and not is_sampled:
             return None
-        message_id = self._id_of(message)
-        if parent:
-            trace_id, parent_id = parent[3:35], parent[36:52]
-            is_sampled = is_sampled or (not self.is_on and parent[54] in _SAMPLED)
-        else:
-            trace_id, parent_id = self._digest(f"{message_id} trace", 16), ""
-        attempt = 1 if envelope is None else envelope.attempt
-        span_id = self._digest(f"{message_id} {receiver} {attempt}", 8)
-        return TraceContext(trace_id, span_id, parent_id, is_sampled)
+        if parent and not self.is_on:
+            is_sampled = parent[54] in _SAMPLED
+        return self._context(message, self._id_of(message), receiver, is_sampled=is_sampled)
 
     def send(self, message: Message, sender: str, target: str, kind: SentKind = "producer") -> str:
         """Return the `traceparent` of what the handler of a message sends or calls.
@@ -164,20 +161,34 @@ class Tracing:
 
     def end(self, message: Message, receiver: str) -> Trace | None:
         """Return the trace of a message whose handling has ended; None if it is not traced."""
-        context = self.context_of(message, receiver)
-        if context is None or not context.is_sampled:
+        if not (self.is_on and self.is_sampled(message)):
             return None
+        message_id = self._id_of(message)
+        context = self._context(message, message_id, receiver, is_sampled=True)
         notes = self._notes.pop(context.span_id, None) or SpanNotes()
         notes.holding = None  # the reader has a bound of its own
         replay_of = "" if message.envelope is None else message.envelope.replay_of
-        return Trace(context, self._id_of(message), self._wall_time(), notes, replay_of)
+        return Trace(context, message_id, self._wall_time(), notes, replay_of)
 
     def forget(self) -> None:
         """Drop all notes: there is no reader any more."""
         self._notes.clear()
 
-    def _digest(self, text: str, size: int) -> str:
-        return blake2b(text.encode(), digest_size=size, key=self._secret).hexdigest()
+    def _context(
+        self, message: Message, message_id: str, receiver: str, *, is_sampled: bool
+    ) -> TraceContext:
+        envelope = message.envelope
+        parent = "" if envelope is None else envelope.traceparent
+        attempt = 1 if envelope is None else envelope.attempt
+        span_id = self._digest(f"{message_id} {receiver} {attempt}")[:16]
+        if parent:
+            return TraceContext(parent[3:35], span_id, parent[36:52], is_sampled)
+        return TraceContext(self._digest(message_id), span_id, "", is_sampled)
+
+    def _digest(self, text: str) -> str:
+        digest = self._hash.copy()
+        digest.update(text.encode())
+        return digest.hexdigest()
 
 
 def read_traceparent(text: str) -> str:

@@ -91,10 +91,10 @@ class Exporter:
     def __len__(self) -> int:
         return self._waiting_spans
 
-    def offer(self, receipt: Receipt) -> None:
-        """Queue the spans of a message; neither wait nor raise."""
+    def offer(self, receipt: Receipt, spans: int) -> None:
+        """Queue the spans of a message, which are so many; neither wait nor raise."""
         settings = self._settings
-        spans, size_bytes = number_of_spans(receipt), size_of_spans(receipt)
+        size_bytes = size_of_spans(receipt, spans)
         if (
             self._waiting_spans + spans > settings.queue
             or self._waiting_bytes + size_bytes > settings.queue_bytes
@@ -165,8 +165,9 @@ class Exporter:
         while self._waiting and spans < self._settings.batch:
             receipt = self._waiting.popleft()
             batch.append(receipt)
-            spans += number_of_spans(receipt)
-            size_bytes += size_of_spans(receipt)
+            number = number_of_spans(receipt)
+            spans += number
+            size_bytes += size_of_spans(receipt, number)
         self._waiting_spans -= spans
         self._waiting_bytes -= size_bytes
         return batch

@@ -32,10 +32,10 @@ def number_of_spans(receipt: Receipt) -> int:
     return 1 + len(receipt.trace.notes.sent) + calls
 
 
-def size_of_spans(receipt: Receipt) -> int:
-    """Return about what the spans of a receipt take in memory."""
+def size_of_spans(receipt: Receipt, spans: int) -> int:
+    """Return about what the spans of a receipt, so many, take in memory."""
     noted = 0 if receipt.trace is None else receipt.trace.notes.size_bytes
-    return number_of_spans(receipt) * _SPAN_BYTES + noted
+    return spans * _SPAN_BYTES + noted
 
 
 def spans_of(receipt: Receipt) -> list[Span]:
@@ -104,6 +104,9 @@ def _sending(receipt: Receipt, trace: Trace, sent: SentSpan) -> Span:
             "messaging.operation.type": "send",
             "messaging.destination.name": sent.target,
         }
+    else:
+        method, _, server = sent.target.partition(" ")
+        attributes |= {"http.request.method": method, "server.address": server}
     return Span(
         trace.context.trace_id,
         sent.span_id,

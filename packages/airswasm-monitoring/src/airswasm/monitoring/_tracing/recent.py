@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from airswasm.actor import Receipt
 
-from .making import number_of_spans, size_of_spans, spans_of
+from .making import size_of_spans, spans_of
 from .span import Span
 
 __all__ = ("RecentTraces", "TraceRecord")
@@ -94,19 +94,18 @@ class RecentTraces:
         self.most, self.most_bytes = most, most_bytes
         self._make_room()
 
-    def add(self, receipt: Receipt) -> None:
-        """Keep the spans of one traced message."""
+    def add(self, receipt: Receipt, spans: int) -> None:
+        """Keep the spans of one traced message; they are so many."""
         trace = receipt.trace
         if trace is None or not self.most:
             return
         kept = self._traces.get(trace.context.trace_id)
         if kept is None:
             kept = self._traces[trace.context.trace_id] = _Kept()
-        spans = number_of_spans(receipt)
         if kept.spans + spans > _MOST_SPANS:
             kept.left_out += spans
             return
-        size_bytes = size_of_spans(receipt)
+        size_bytes = size_of_spans(receipt, spans)
         kept.receipts.append(receipt)
         kept.spans += spans
         kept.size_bytes += size_bytes

@@ -111,7 +111,8 @@ class Traces:
         return Exporter(settings, resource_of(settings, self._instance_id), self.counts)
 
     def _note(self, receipt: Receipt) -> None:
-        self.spans += number_of_spans(receipt)
-        self.recent.add(receipt)
+        spans = number_of_spans(receipt)
+        self.spans += spans
+        self.recent.add(receipt, spans)
         if self._exporter is not None:
-            self._exporter.offer(receipt)
+            self._exporter.offer(receipt, spans)

@@ -19,14 +19,16 @@ from __future__ import annotations
 import socket
 import ssl
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.abc
 import certifi
-from airswasm.runtime import Account, AccountExceeded, Holding
+from airswasm.actor import Message, Tracing
+from airswasm.runtime import Account, AccountExceeded, Caller, Holding
 from airswasm.security.addresses import Address
 from anyio.streams.tls import TLSStream
 
@@ -64,6 +66,7 @@ class HttpClient:
         policy: Limits on time and size.
         tls: The TLS context; by default one with the system's certificates and `ca_file`.
         effects: The record of each request.
+        tracing: The traces that requests belong to.
     """
 
     def __init__(
@@ -72,12 +75,28 @@ class HttpClient:
         policy: NetworkPolicy,
         tls: ssl.SSLContext | None = None,
         effects: Effects | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
+        self._tracing = tracing
         self._doorman = doorman
         self.policy = policy
         self._given_tls = tls
         self._effects = effects or Effects()
         self._tls: tuple[str, ssl.SSLContext] | None = None
+
+    def context_for(self, caller: Caller, method: str, url: str, names: Iterable[str]) -> str:
+        """Return the trace context for a request of the message in hand.
+
+        Empty without one, and where the names of the request's headers say that the guest gives
+        its own.
+        """
+        message = caller.message
+        if self._tracing is None or not isinstance(message, Message):
+            return ""
+        if any(name.lower() == "traceparent" for name in names):
+            return ""
+        target = f"{method.upper()[:16]} {urlsplit(url).hostname or ''}"
+        return self._tracing.send(message, caller.name, target, "client")
 
     async def exchange(
         self,

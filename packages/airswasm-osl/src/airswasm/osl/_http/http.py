@@ -122,6 +122,8 @@ class Http:
     ) -> Response:
         """Make a request, and return its whole response."""
         request = Request.read(method, url, headers, body)
+        names = [name for name, _ in headers]
+        request = request.within(self._client.context_for(caller, method, url, names))
         seconds = self.policy.seconds(timeout_ms)
         return await self._client.exchange(
             caller.name,
@@ -147,6 +149,8 @@ class Http:
                 f"this component holds {self.policy.connections} requests open already"
             )
         request = Request.read(method, url, headers, None)
+        names = [name for name, _ in headers]
+        request = request.within(self._client.context_for(caller, method, url, names))
         exchange = await self._client.open(
             caller.name, request, self._timeouts(timeouts), account=_account_of(caller)
         )

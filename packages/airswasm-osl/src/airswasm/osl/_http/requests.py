@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
@@ -54,6 +54,12 @@ class Request:
     headers: HeaderList
     body: bytes | None = b""
     length: int | None = None
+
+    def within(self, traceparent: str) -> Request:
+        """Return the request in a trace, if there is one."""
+        if not traceparent:
+            return self
+        return replace(self, headers=(*self.headers, ("traceparent", traceparent)))
 
     @classmethod
     def read(

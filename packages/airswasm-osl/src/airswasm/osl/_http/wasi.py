@@ -133,6 +133,9 @@ class _Sending:
         self._caller = caller
         self._url = url
         self._outgoing = outgoing
+        # Now: the guest may have another message in hand when the request is sent.
+        names = [name for name, _ in outgoing.headers.entries()]
+        self._traceparent = client.context_for(caller, method_of(outgoing), url, names)
         self._timeouts = timeouts
         self._future = future
         self._incoming: IncomingBody | None = None
@@ -206,7 +209,8 @@ class _Sending:
             content = await body.whole() if is_whole else None
             if not is_whole:
                 length = _declared(self._outgoing.headers)
-        return Request.read(method_of(self._outgoing), self._url, headers, content, length)
+        request = Request.read(method_of(self._outgoing), self._url, headers, content, length)
+        return request.within(self._traceparent)
 
     async def _sent(self, exchange: Exchange, body: OutgoingBody) -> None:
         """Send the body as the guest writes it; a server that reads no more may answer yet."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import h11
+from airswasm.actor import read_traceparent
 from airswasm.lifecycle import Registry
 from airswasm.runtime import AccountExceeded, Case, Err, Ok, Services
 from airswasm.runtime.wasi import (
@@ -82,7 +83,7 @@ class Answering:
         """
         asked = exchange.asked
         called = self._system.component(component).calling(
-            timeout=timeout, traceparent=asked.header("traceparent")
+            timeout=timeout, traceparent=read_traceparent(asked.header("traceparent"))
         )
         await called.ready()
         way = self._way(called)
@@ -91,7 +92,7 @@ class Answering:
             return
         body = await exchange.whole()
         message = request_message(asked, scheme, body, way.codec)
-        traceparent = asked.header("traceparent")
+        traceparent = read_traceparent(asked.header("traceparent"))
         payload = await self._system.send(component, message, timeout, traceparent=traceparent)
         reply = read_reply(component, payload)
         await exchange.answer(reply.status, reply.body, reply.headers)
