@@ -84,3 +84,22 @@ def test_reading_does_not_hinder_counting(meters):
     assert next(samples) == ("local/a", 1)
     meters.set("alarms_open", "local/b", 1)
     assert list(samples) == []
+
+
+def test_a_second_label_keeps_values_apart():
+    """A family with a second label needs a value of it, and one without takes none."""
+    sent = Metric("bytes_total", "Bytes.", label="direction")
+    held = Metric("held", "Held.", "gauge", label="kind")
+    meters = Meters([SET, sent, held])
+    for amount, direction in ((3, "in"), (4, "out"), (5, "in")):
+        meters.add("bytes_total", "local/a", amount, label=direction)
+    meters.set("held", "local/b", 2, label="socket")
+    assert meters.labelled("bytes_total") == {"local/a": {"in": 8.0, "out": 4.0}}
+    assert dict(meters.samples("bytes_total")) == {"local/a": 12.0}
+    assert meters.labelled("held") == {"local/b": {"socket": 2}}
+    with pytest.raises(ValueError, match="a value of direction"):
+        meters.add("bytes_total", "local/a")
+    with pytest.raises(ValueError, match="no second label"):
+        meters.add("alarms_set_total", "local/a", label="in")
+    meters.forget("local/a")
+    assert meters.labelled("bytes_total") == {}

@@ -287,3 +287,19 @@ def test_an_audit_that_cannot_be_written_still_denies() -> None:
 
     guard = Guard(KINDS, {"local/a": Grants({READ: ("**",)})}, audit=Broken())
     assert not guard.check("local/a", READ, "k")
+
+
+def test_each_denial_is_counted_by_capability() -> None:
+    """Those without a line, too; an allowed call is none."""
+    meters, lines = Meters(BLOCK.metrics), Lines()
+    guard = Guard(KINDS, audit=lines, meters=meters)
+    get = door(guard)
+    for number in range(1_200):
+        get(Paying("local/a"), f"{number}")  # type: ignore[operator]
+    get(Paying("local/b"), "k")  # type: ignore[operator]
+    (capability,) = meters.labelled("component_denials_total")["local/a"]
+    assert "." in capability
+    assert ":" not in capability
+    assert meters.labelled("component_denials_total") == {
+        "local/a": {capability: 1_200.0}, "local/b": {capability: 1.0},
+    }  # fmt: skip

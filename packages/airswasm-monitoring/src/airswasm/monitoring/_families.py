@@ -19,7 +19,7 @@ from airswasm.runtime import BOUNDS, Meters
 from airswasm.wit import Metric as Declared
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.core import Metric as Family
-from prometheus_client.samples import Exemplar
+from prometheus_client.samples import Exemplar, Sample
 
 from ._build import build_labels
 from ._series import OTHER, Growth, Series
@@ -156,14 +156,18 @@ class Families:
         self, components: tuple[ComponentSample, ...], metered: Metered, exemplars: Exemplars
     ) -> Iterator[Family]:
         yield GaugeMetricFamily("airswasm_components", "Known.", value=len(components))
-        own, others = list[ComponentSample](), list[ComponentSample]()
+        own, others = list[tuple[dict[str, str], ComponentSample]](), list[ComponentSample]()
         for component in components:
-            (others if self._series.label(component.name) == OTHER else own).append(component)
+            if self._series.label(component.name) == OTHER:
+                others.append(component)
+            else:  # one mapping for all samples of it: to make each its own takes longest
+                own.append(({"component": component.name}, component))
         for gauge in _GAUGES:
             name = f"airswasm_component_{gauge.name}"
             family = GaugeMetricFamily(name, gauge.help, labels=["component"])
-            for component in own:
-                family.add_metric([component.name], gauge.read(component))
+            family.samples += [
+                Sample(name, labels, float(gauge.read(component))) for labels, component in own
+            ]
             if others:
                 family.add_metric([OTHER], sum(map(gauge.read, others)))
             yield family

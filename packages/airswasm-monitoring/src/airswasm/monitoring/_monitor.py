@@ -13,7 +13,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from time import monotonic, time
 from typing import Any
@@ -249,27 +249,30 @@ class Monitor:
         routes = {**self._system.actors, **self._system.broker.routes}
         receipts = self._system.receipts
         for name, ref in routes.items():
-            sample = _sample(name, ref, self.history.of(ref.name), receipts.of(ref.name))
-            yield self._with_storage(self._with_log(sample))
+            further = {**self._durable(name), **self._stored(name)}
+            if (tally := receipts.of(ref.name)) is not None:
+                further |= _measured(tally)
+            yield _sample(name, ref, self.history.of(ref.name), further)
         shown = set(routes)
         for each in self.history.all():
             if each.state == "given_up" and each.name not in routes:
                 shown.add(each.name)
-                yield self._with_log(ComponentSample(**_remembered(each)))
+                yield ComponentSample(**_remembered(each), **self._durable(each.name))
         for name in self._delivery.names() if self._delivery else ():
             if name not in shown:  # stopped, or not started yet: its messages wait all the same
-                yield self._with_log(ComponentSample(name, "stopped", self._system.clock()))
+                clock = self._system.clock()
+                yield ComponentSample(name, "stopped", clock, **self._durable(name))
 
-    def _with_log(self, sample: ComponentSample) -> ComponentSample:
-        found = self._delivery.status(sample.name) if self._delivery else None
+    def _durable(self, name: str) -> dict[str, Any]:
+        """Return what waits on the disk, as fields of a sample."""
+        found = self._delivery.status(name) if self._delivery else None
         if found is None:
-            return sample
-        return replace(
-            sample,
-            durable_messages=found.messages,
-            durable_bytes=found.size_bytes,
-            oldest_durable_age=found.oldest_age or 0.0,
-        )
+            return {}
+        return {
+            "durable_messages": found.messages,
+            "durable_bytes": found.size_bytes,
+            "oldest_durable_age": found.oldest_age or 0.0,
+        }
 
     def _disk_free(self) -> int | None:
         if self._store is None or not self._store.path.is_dir():
@@ -278,19 +281,19 @@ class Monitor:
             return shutil.disk_usage(self._store.path).free
         return None
 
-    def _with_storage(self, sample: ComponentSample) -> ComponentSample:
+    def _stored(self, name: str) -> dict[str, Any]:
+        """Return what a component stores, as fields of its sample."""
         if self._store is None:
-            return sample
+            return {}
         with suppress(StorageError):  # `storage_failure` tells of it
-            usage, quotas = self._store.namespace(sample.name).read_usage(), self._quotas
-            return replace(
-                sample,
-                storage_bytes=usage.used_bytes,
-                storage_quota_bytes=quotas.quota_bytes(sample.name) if quotas else 0,
-                storage_keys=usage.keys,
-                storage_quota_keys=(quotas.quota_keys(sample.name) if quotas else 0) or 0,
-            )
-        return sample
+            usage, quotas = self._store.namespace(name).read_usage(), self._quotas
+            return {
+                "storage_bytes": usage.used_bytes,
+                "storage_quota_bytes": quotas.quota_bytes(name) if quotas else 0,
+                "storage_keys": usage.keys,
+                "storage_quota_keys": (quotas.quota_keys(name) if quotas else 0) or 0,
+            }
+        return {}
 
 
 def observe(services: Services) -> Monitor:
@@ -333,7 +336,7 @@ def observe(services: Services) -> Monitor:
 
 
 def _sample(
-    name: str, ref: ActorRef, history: ComponentHistory | None, tally: Tally | None
+    name: str, ref: ActorRef, history: ComponentHistory | None, further: Mapping[str, Any]
 ) -> ComponentSample:
     known = history or ComponentHistory(ref.name)
     mailbox = ref.mailbox
@@ -356,7 +359,7 @@ def _sample(
         handled=ref.handled,
         memory_bytes=getattr(actor, "memory_bytes", 0),
         host_memory_bytes=getattr(actor, "host_memory_bytes", 0),
-        **(_measured(tally) if tally is not None else {}),
+        **further,
     )
 
 

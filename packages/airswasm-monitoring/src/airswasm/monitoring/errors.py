@@ -108,14 +108,16 @@ class ConditionInvalid(MonitoringError, ValueError):
         ExitStatus.USAGE,
     )
 
-    def __init__(self, text: str, position: int, reason: str) -> None:
+    def __init__(self, text: str, position: int, reason: str, *, rule: str = "") -> None:
         self.text = text
         self.position = position
         self.reason = reason
+        self.rule = rule
         start, end = max(0, position - 40), position + 40
         before = f"{'…' if start else ''}{text[start:position]}"
         after = f"{text[position:end]}{'…' if end < len(text) else ''}"
-        super().__init__(f"character {position + 1}, at {f'{before}⟨here⟩{after}'!r}: {reason}")
+        where = f"{rule}: character" if rule else "character"
+        super().__init__(f"{where} {position + 1}, at {f'{before}⟨here⟩{after}'!r}: {reason}")
 
 
 class AlertUnknown(MonitoringError):

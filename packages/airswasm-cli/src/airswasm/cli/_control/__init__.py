@@ -11,7 +11,7 @@ over TCP by `tokens`, and `requester` names the sender of a request. `endpoint` 
 socket and `unix_http` speaks over it. `document` turns values into JSON, `answers`,
 `trust_answers`, `letter_answers`, `function_answers`, `trace_answers` and `recording_answers` have
 the documents of this block's own, and `pending` keeps uploaded packages until they are approved.
-`swap_api` has that on development builds, and
-`page_api` those that the page reads. `page_sessions` has the sessions of the page, and `page_door`
-begins and ends them.
+`swap_api` has that on development builds, `alert_api` those on alerts, and `page_api`
+those that the page reads. `page_sessions` has the sessions of the page, and `page_door` begins and
+ends them.
 """

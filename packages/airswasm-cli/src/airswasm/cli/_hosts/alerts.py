@@ -66,7 +66,6 @@ class LocalAlerts:
         return await (await self._alerts()).lift(rule, component)
 
     async def _alerts(self) -> StoredAlerts:
-        from airswasm.lifecycle import Configuration
         from airswasm.monitoring import Alerts, AlertSettings, StoredAlerts
         from airswasm.security import AuditSink
         from airswasm.storage import KeyValueStore
@@ -76,5 +75,5 @@ class LocalAlerts:
             return services.get(Alerts)
         store = services.get(KeyValueStore) if services.has(KeyValueStore) else None  # type: ignore[type-abstract]  # a key
         audit = services.get(AuditSink) if services.has(AuditSink) else None  # type: ignore[type-abstract]  # a key
-        settings = services.get(Configuration).get(AlertSettings)
+        settings = self._of.configuration.get(AlertSettings)
         return await StoredAlerts.open(settings, store, audit=audit)

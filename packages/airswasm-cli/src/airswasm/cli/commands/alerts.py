@@ -74,7 +74,7 @@ def list_alerts(
 @app.command("show")
 @verb
 def show(session: Session, rule: _Rule) -> None:
-    """Show one rule: its condition, its alerts, and its silences.
+    """Show one rule with its alerts and silences.
 
     \b
     Example:
@@ -130,6 +130,8 @@ def silence(
     lift: Annotated[bool, typer.Option("--lift", help="End the silence instead.")] = False,
 ) -> None:
     """Tell no receiver of a rule's alerts for some time.
+
+    The rule is evaluated all the same, and its alerts are listed.
 
     \b
     Example:

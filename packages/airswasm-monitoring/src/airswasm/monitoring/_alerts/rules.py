@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
 
+from ..errors import ConditionInvalid
 from .condition import Condition
 from .promql import rule_promql
 from .reading import parse_condition
@@ -52,6 +53,16 @@ class AlertRule:
     def __post_init__(self) -> None:
         if _NAME.fullmatch(self.name) is None:
             raise ValueError(f"{self.name[:80]!r} is no name of a rule: letters, digits and _")
+        try:
+            self._check()
+        except ConditionInvalid as error:
+            raise ConditionInvalid(
+                error.text, error.position, error.reason, rule=self.name
+            ) from None
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from None
+
+    def _check(self) -> None:
         if not 0 <= self.for_seconds <= 7 * 86_400:
             raise ValueError("for_seconds must be from 0 to a week")
         first = self.condition.comparisons[0]
