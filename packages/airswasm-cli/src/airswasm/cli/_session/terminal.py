@@ -263,7 +263,8 @@ class Terminal:
             text: The line.
             again: The painted head of its further parts, where it does not fit the screen.
         """
-        self._talk(painted, text, indent=4, again=again)
+        inside = len(text) - len(text.lstrip(" ")) + 2
+        self._talk(painted, text, indent=_width(again) + inside if again else 4, again=again)
 
     def error_text(self, text: str) -> None:
         """Write a text of an error that keeps its lines, already escaped, even if quiet."""
