@@ -80,7 +80,7 @@ def _broken_line(line: str, columns: int, head: int, indent: int | None) -> str:
         return line
     own = head + len(line) - len(line.lstrip(" "))
     if indent is None:
-        label = _LABEL.match(line)
+        label = _LABEL.match(line[:columns])
         has_label = label is not None and own < label.end() <= columns // 3
         indent = label.end() if label and has_label else own + 2 * (not head)
     parts = textwrap.wrap(
