@@ -9,9 +9,14 @@ import pytest
 import typer
 from airswasm.cli._session.problem import problem_of, report, to_document
 from airswasm.cli._session.terminal import Terminal
-from airswasm.cli.commands._gates import overrides_of, show_verdicts
-from airswasm.cli.errors import RemoteFailure
-from airswasm.lifecycle import GateVerdict, Reason, UpdateBlocked
+from airswasm.cli.commands._gates import (
+    check_verdicts,
+    overridden,
+    overrides_of,
+    show_verdicts,
+)
+from airswasm.cli.errors import RemoteFailure, WouldBeBlocked
+from airswasm.lifecycle import GateUnknown, GateVerdict, Reason, UpdateBlocked
 
 FORGED = "fine\n  gates        license  passed\x1b[2K\u202e\r"
 VERDICTS = (
@@ -71,3 +76,19 @@ def test_an_error_of_a_gate_has_all_verdicts(capsys: pytest.CaptureFixture[str],
     assert lines[1:3] == ["  | interface: blocked: json only", "  |   and without a reply"]
     assert lines[3] == "  | health: passed: 3 checks in a row passed"
     assert "--override interface --reason TEXT" in lines[-1]
+
+
+def test_a_dry_run_fails_where_the_change_would_be_stopped() -> None:
+    """Not where a gate only warns, or is overridden; a gate that is not there is an error."""
+    verdicts = json.loads(json.dumps([asdict(each) for each in VERDICTS]))
+    plan = {"name": "local/hello", "version": "0.2.0", "verdicts": verdicts}
+    with pytest.raises(WouldBeBlocked, match="would be blocked by interface, license") as caught:
+        check_verdicts(overridden(plan, {}))
+    assert caught.value.gates == ("interface", "license")
+    assert problem_of(caught.value).exit_code == 4
+    with pytest.raises(WouldBeBlocked, match="would be blocked by license"):
+        check_verdicts(overridden(plan, {"interface": "ours"}))
+    check_verdicts(overridden(plan, {"interface": "ours", "license": "paid"}))
+    check_verdicts({"name": "local/hello", "version": "0.1.0"})
+    with pytest.raises(GateUnknown, match="did you mean health"):
+        overridden(plan, {"healt": "it is well"})

@@ -8,7 +8,7 @@ import sys
 import pytest
 from airswasm.cli._session.session import Session
 from airswasm.cli._session.settings import read_settings
-from airswasm.cli._session.terminal import Terminal, escape_controls, wants_colour
+from airswasm.cli._session.terminal import Terminal, broken, escape_controls, wants_colour
 from airswasm.cli.commands import status
 from airswasm.cli.errors import AnswerNeeded
 from hypothesis import given
@@ -41,6 +41,34 @@ def test_no_text_can_steer_a_terminal(text: str) -> None:
     """What is shown holds nothing but printable characters, newlines and tabs."""
     shown = escape_controls(text)
     assert all(character.isprintable() or character in "\n\t" for character in shown)
+
+
+WORDS = st.lists(st.text("abcdefgh.-", min_size=1, max_size=60), min_size=1, max_size=40)
+
+
+@given(WORDS, st.integers(40, 120), st.integers(0, 30), st.sampled_from([None, 0, 4, 20]))
+def test_a_text_is_broken_between_words_only(
+    words: list[str], columns: int, head: int, indent: int | None
+) -> None:
+    """Nothing is lost, and only a word that fits no line of its own is wider than the screen."""
+    text = " ".join(words)
+    shown = broken(text, columns, head, indent)
+    assert shown.split() == words
+    first, *rest = shown.split("\n")
+    for line in (" " * head + first, *rest):
+        assert len(line) <= columns or len(line.split()) == 1
+
+
+def test_a_broken_text_stands_below_itself() -> None:
+    """Behind its label, its mark, or deeper than where the line begins."""
+    long = "word " * 20
+    for text, head, indent in (
+        (f"  from         {long}", 0, 15),
+        (f"  {long}", 0, 4),
+        (long, 9, 9),
+    ):
+        _, second, *_ = broken(text.rstrip(), 80, head).split("\n")
+        assert len(second) - len(second.lstrip(" ")) == indent, text
 
 
 def test_a_clipboard_escape_is_made_visible() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from airswasm.actor import (
     MigrationFailed,
 )
 from airswasm.lifecycle import InstallPlan, Package, System
-from airswasm.lifecycle._trial.trial import GivenTime, Trial
-from airswasm.runtime import DeadlineExceeded, FuelExhausted, Trapped
+from airswasm.lifecycle._trial.trial import GivenTime, Trial, Trials
+from airswasm.runtime import DeadlineExceeded, Effect, FuelExhausted, Trapped
 from airswasm.security import Guard
 from airswasm.storage import Store
 
@@ -119,6 +120,25 @@ async def test_the_audit_log_and_the_guard_know_nothing_of_it(
     assert heard == []
     await system.send(NAME, b"a")  # the component's own first use has its line
     assert audit.head != before[0]
+
+
+async def test_a_read_that_runs_has_its_line(system: System, books: Callable[..., Package]) -> None:
+    """What is not recorded is read in truth: the guard writes what was read, and by whom."""
+    trials = system._trials
+    offers = [
+        replace(each, raw=replace(each.raw, effects={**each.raw.effects, "get": Effect.READS}))
+        if "storage" in each.raw.name
+        else each
+        for each in trials._doors.offers
+    ]
+    reading = Trials(trials.copies, replace(trials._doors, offers=offers), system._loader)
+    package = books(version="0.2.0")
+    await system._loader.check(package)
+    async with reading.trial(NAME, package.wasm_digest, package.manifest) as trial:
+        await trial.start()
+        before = system.audit.head
+        await ask(trial, b"a")
+        assert system.audit.head != before
 
 
 async def test_it_migrates_the_copy(system: System, books: Callable[..., Package]) -> None:

@@ -219,7 +219,7 @@ def test_a_command_that_writes_nothing_is_told_so(project: Path) -> None:
     """Ending well is not enough."""
     (project / "build" / "hello.wasm").unlink()
     with_command(project, sys.executable, "-c", "pass")
-    with pytest.raises(ArtifactMissing):
+    with pytest.raises(ArtifactMissing, match=r"but build.hello\.wasm does not exist$"):
         build_project(project)
 
 

@@ -41,7 +41,7 @@ from airswasm.security import (
 from airswasm.storage import (
     Store,
 )
-from airswasm.wit import AirswasmError, Forbidden
+from airswasm.wit import AirswasmError, Forbidden, safe_text
 
 from ._changes.editing import edit_configuration
 from ._changes.granting import Granting
@@ -643,10 +643,11 @@ class System(Talking, Looking):
             if dry_run:
                 raise
             is_answer = isinstance(error, ApprovalRefused)
-            reason = reason_without(error, name)
             if not is_answer:
+                short = reason_without(safe_text(error), name)  # gates have lines of their own
                 with suppress(AuditUnavailable):
-                    self._audit.record(AuditEvent(verb, name, "failed", reason=reason))
+                    self._audit.record(AuditEvent(verb, name, "failed", reason=short))
+            reason = reason_without(str(getattr(error, "account", "")) or safe_text(error), name)
             outcome: Outcome = "refused" if is_answer else "failed"
             wanted = to or str(getattr(error, "new", ""))  # the default of a rollback
             await self._ledger.note_failure(verb, name, outcome, reason, wanted)

@@ -80,7 +80,7 @@ def _broken_line(line: str, columns: int, head: int, indent: int | None) -> str:
         return line
     own = head + len(line) - len(line.lstrip(" "))
     if indent is None:
-        label = _LABEL.match(line)
+        label = _LABEL.match(line[:columns])
         has_label = label is not None and own < label.end() <= columns // 3
         indent = label.end() if label and has_label else own + 2 * (not head)
     parts = textwrap.wrap(
@@ -263,7 +263,8 @@ class Terminal:
             text: The line.
             again: The painted head of its further parts, where it does not fit the screen.
         """
-        self._talk(painted, text, indent=4, again=again)
+        inside = len(text) - len(text.lstrip(" ")) + 2
+        self._talk(painted, text, indent=_width(again) + inside if again else 4, again=again)
 
     def error_text(self, text: str) -> None:
         """Write a text of an error that keeps its lines, already escaped, even if quiet."""

@@ -286,7 +286,8 @@ def _show(session: Session, line: Document) -> None:
     time = terminal.paint(clock(line["time"]), "dim", stream="stdout")
     mark = terminal.paint(f"{outcome:<6}", _STYLES.get(outcome, "dim"), stream="stdout")
     detail = mapping(line["detail"])
-    places = [line["kind"], detail.get("act", ""), line["component"]]
+    act = detail.get("act") or detail.get("gate") or ""
+    places = [line["kind"], act, line["component"]]
     about = [str(each) for each in (*places, line["capability"], line["resource"])]
     words = "  ".join(one_line(each) for each in about if each)
     reason = one_line(str(line["reason"]))

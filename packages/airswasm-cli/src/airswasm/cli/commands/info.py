@@ -34,7 +34,10 @@ def info(
     if session.terminal.as_json:
         session.terminal.document("info/1", found)
         return
-    session.terminal.fields(_fields(found))
+    fields = _fields(found)
+    if session.terminal.shows_tables:  # as everywhere on a screen; --json has all digits
+        fields = [(key, value[:16] if key == "signer" else value) for key, value in fields]
+    session.terminal.fields(fields)
 
 
 def _fields(info: Document) -> list[tuple[str, str]]:

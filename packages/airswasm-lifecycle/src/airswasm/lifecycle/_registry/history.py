@@ -237,9 +237,8 @@ class History:
         await self._space.batch(rows)
 
 
-def reason_without(error: BaseException, name: str) -> str:
+def reason_without(text: str, name: str) -> str:
     """Return what an error says, without the name that stands beside it in a line."""
-    text = str(getattr(error, "account", "")) or safe_text(error)
     for lead in (f"{name}: ", f"{name} "):
         if text.startswith(lead):
             return text[len(lead) :]
