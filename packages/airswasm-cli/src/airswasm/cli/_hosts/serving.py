@@ -115,8 +115,8 @@ async def serve(
         own = tcp.getsockname()[1]
         loopback = [f"{name}:{own}" for name in ("127.0.0.1", "localhost", "[::1]")]
         urls = [f"{scheme}://{each}/**" for scheme in ("http", "https") for each in loopback]
-        for domain, patterns in (("tcp", loopback), ("udp", loopback), ("http", urls)):
-            system.forbid("the control socket", domain, patterns)
+        for wanted, patterns in (("tcp", loopback), ("udp", loopback), ("http.request", urls)):
+            system.forbid("the control socket", wanted, patterns)
         token_file = home / "control.token"
         this_run, tokens = Token.of_run(_write_token(token_file)), TokenFile(home)
         needs = _needs(app, operations, len(page))
