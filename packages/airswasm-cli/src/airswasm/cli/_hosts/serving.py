@@ -134,7 +134,7 @@ async def serve(
                 yield listening
             finally:
                 system.announce(None)
-                system.end_streams()
+                _end_streams(system)
                 for server, _ in servers:
                     server.should_exit = True
     finally:
@@ -271,6 +271,14 @@ def _monitoring(system: System) -> Starlette | None:
 
     monitor = monitor_of(system)
     return monitoring_app(monitor) if monitor is not None else None
+
+
+def _end_streams(system: System) -> None:
+    """End what clients follow, as uvicorn would wait for them."""
+    system.end_streams()
+    monitor = monitor_of(system)
+    if monitor is not None:
+        monitor.watching.close()
 
 
 def _page(system: System) -> list[Route]:
