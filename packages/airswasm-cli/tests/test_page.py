@@ -24,7 +24,17 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get i
 
 NAMES = ("shop/orders", "shop/stock", "lab/hostile")
 HOSTILE = "<script>window.pwned=1</script><img src=x onerror=window.pwned=1>\u202egnp.exe\x1b[31m"
-VIEWS = ("overview", "components", "tree", "topology", "logs", "audit", "letters", "traces")
+VIEWS = (
+    "overview",
+    "components",
+    "tree",
+    "topology",
+    "logs",
+    "audit",
+    "letters",
+    "alerts",
+    "traces",
+)
 UNSEEN = re.compile(
     "[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069]"
 )
@@ -65,7 +75,21 @@ def players(tmp_path_factory: pytest.TempPathFactory, bytecode: Path) -> Path:
         (project / "Component.toml").write_text(manifest.replace("local/player", name))
         run("sign", str(project))
         run("install", str(project), "--yes")
+    (folder / "home" / "config.toml").write_text(RULE)
     return folder / "home"
+
+
+RULE = """[tracing]
+sample = 1.0
+
+[alerts]
+interval_seconds = 1.0
+
+[[alerts.rules]]
+name = "Refused"
+when = 'airswasm_component_messages_total{outcome="refused"} > 0'
+annotations = { summary = "<b>{{ $labels.component }}</b> refuses" }
+"""
 
 
 class Stage:
@@ -271,6 +295,34 @@ def test_logs_are_searched_by_the_host(stage: Stage, page: Any) -> None:
     page.select_option("select", "warn")
     expect(page.locator(".lines")).to_contain_text("something else")
     expect(page.locator(".lines")).not_to_contain_text("needle")
+
+
+def test_an_alert_is_shown_and_silenced(stage: Stage, page: Any) -> None:
+    """With what it is about; its texts are texts."""
+    stage.tell("shop/stock", "refuse:sold out")
+    open_page(page, stage.new_link())
+    page.goto(stage.at("alerts"))
+    row = page.locator(".rows .row[data-key=Refused]")
+    expect(row).to_contain_text("firing")
+    row.click()
+    expect(page.locator(".detail")).to_contain_text("<b>shop/stock</b> refuses")
+    page.locator("[data-act=silence]").click()
+    page.locator("dialog button", has_text="Silence").click()
+    expect(page.locator(".detail")).to_contain_text("from the page")
+    page.locator("[data-act=lift]").click()
+    page.locator("dialog button", has_text="Lift").click()
+    expect(page.locator("[data-act=lift]")).to_have_count(0)
+
+
+def test_a_trace_is_shown_with_its_spans(stage: Stage, page: Any) -> None:
+    """One message, what it caused, and how long each took."""
+    stage.tell("shop/orders", "to:shop/stock")
+    open_page(page, stage.new_link())
+    page.goto(stage.at("traces"))
+    page.locator(".rows .row", has_text="shop/stock").first.click()
+    expect(page.locator(".spans li").nth(1)).to_be_visible()
+    page.locator(".span", has_text="shop/stock").first.click()
+    expect(page.locator(".detail")).to_contain_text("kind")
 
 
 def test_letters_are_replayed_and_removed(stage: Stage, page: Any) -> None:

@@ -106,6 +106,15 @@ async def test_readers_are_bounded(served: tuple[System, Host]) -> None:
     await parts_of(await host.watch(), {"host"})
 
 
+async def test_a_host_that_stops_ends_its_watchers(tmp_path: Path) -> None:
+    """In order, and at once: their streams end, and none breaks off."""
+    async with System(tmp_path / "home") as system:
+        async with serve(system) as listening:
+            frames = await host_behind(listening.socket).watch(interval=60.0)
+            assert (await anext(frames))["part"] == "host"
+        assert "error" not in [key async for frame in frames for key in frame]
+
+
 async def test_a_stored_home_cannot_be_watched(tmp_path: Path) -> None:
     """Nothing happens in it."""
     async with System(tmp_path / "home", mode="offline") as system:

@@ -249,6 +249,20 @@ async def test_events_say_what_failed_and_why() -> None:
 
 
 @pytest.mark.anyio
+async def test_readers_end_when_they_are_closed() -> None:
+    """However long their interval is."""
+    async with ActorSystem() as system:
+        monitor = Monitor(system)
+        live = watching(system, monitor)
+        async with aclosing(live.read((), interval=3_600.0)) as frames:
+            await anext(frames)
+            live.close()
+            assert [frame async for frame in frames] == []
+        assert [frame async for frame in live.read(())] == []
+        monitor.close()
+
+
+@pytest.mark.anyio
 async def test_a_reader_that_left_holds_nothing() -> None:
     """The last one leaves no row and no listener behind."""
     async with ActorSystem() as system:

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..errors import SessionRefused, TokenFileUnreadable
+from .document import Document, mapping
 from .operation import Scope, Table
 from .page_sessions import OpenSession, PageSession, PageSessions
 from .requester import WAY
@@ -113,7 +114,7 @@ class PageDoor:
         )  # without an age: it ends with the browser, and before that with the session
         return response
 
-    def _opened(self, sessions: PageSessions, body: dict[str, object]) -> OpenSession:
+    def _opened(self, sessions: PageSessions, body: Document) -> OpenSession:
         token, link = body.get("token"), body.get("link")
         if isinstance(link, str):
             opened = sessions.open_by_link(link)
@@ -161,7 +162,7 @@ class PageDoor:
         return JSONResponse(document, headers={"Cache-Control": "no-store"})
 
 
-async def _body_of(request: Request) -> dict[str, object]:
+async def _body_of(request: Request) -> Document:
     """Return the JSON object of a request; empty for anything else."""
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         return {}
@@ -174,4 +175,4 @@ async def _body_of(request: Request) -> dict[str, object]:
         found: object = json.loads(content)
     except (ValueError, RecursionError):
         return {}
-    return {str(k): v for k, v in found.items()} if isinstance(found, dict) else {}
+    return mapping(found)

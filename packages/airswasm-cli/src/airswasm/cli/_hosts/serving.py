@@ -115,8 +115,8 @@ async def serve(
         own = tcp.getsockname()[1]
         loopback = [f"{name}:{own}" for name in ("127.0.0.1", "localhost", "[::1]")]
         urls = [f"{scheme}://{each}/**" for scheme in ("http", "https") for each in loopback]
-        for domain, patterns in (("tcp", loopback), ("udp", loopback), ("http", urls)):
-            system.forbid("the control socket", domain, patterns)
+        for wanted, patterns in (("tcp", loopback), ("udp", loopback), ("http.request", urls)):
+            system.forbid("the control socket", wanted, patterns)
         token_file = home / "control.token"
         this_run, tokens = Token.of_run(_write_token(token_file)), TokenFile(home)
         needs = _needs(app, operations, len(page))
@@ -134,7 +134,7 @@ async def serve(
                 yield listening
             finally:
                 system.announce(None)
-                system.end_streams()
+                _end_streams(system)
                 for server, _ in servers:
                     server.should_exit = True
     finally:
@@ -271,6 +271,14 @@ def _monitoring(system: System) -> Starlette | None:
 
     monitor = monitor_of(system)
     return monitoring_app(monitor) if monitor is not None else None
+
+
+def _end_streams(system: System) -> None:
+    """End what clients follow, as uvicorn would wait for them."""
+    system.end_streams()
+    monitor = monitor_of(system)
+    if monitor is not None:
+        monitor.watching.close()
 
 
 def _page(system: System) -> list[Route]:

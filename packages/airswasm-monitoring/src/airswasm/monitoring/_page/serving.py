@@ -69,7 +69,7 @@ def page_routes(is_on: Callable[[], bool]) -> list[Route]:
 def _read_files() -> dict[str, tuple[bytes, str, str]]:
     """Return each file's content, tag and media type, by its name."""
     found: dict[str, tuple[bytes, str, str]] = {}
-    for each in files(__package__).joinpath("files").iterdir():
+    for each in files("airswasm.monitoring").joinpath("_page", "files").iterdir():
         suffix = each.name[each.name.rfind(".") :]
         if suffix in _MEDIA_TYPES:
             content = each.read_bytes()

@@ -73,12 +73,13 @@ class Watching:
         self._report: HealthReport | None = None
         self._reported_at = float("-inf")
         self._lock = anyio.Lock()
+        self._over = anyio.Event()
         self.readers = 0
 
     async def read(
         self, parts: Iterable[Part], *, name: str = "", interval: float = 2.0
     ) -> AsyncGenerator[Frame]:
-        """Iterate over frames, without an end.
+        """Iterate over frames, until `close`.
 
         Close it when you leave early: `async with contextlib.aclosing(...)`.
 
@@ -93,12 +94,17 @@ class Watching:
             leaving.callback(self._leave)
             asked = {"host", *parts}
             asks = [self._ask(part, name, leaving) for part in PARTS if part in asked]
-            while True:
+            while not self._over.is_set():
                 for ask in asks:
                     frame = await ask()
                     if frame is not None:
                         yield frame
-                await anyio.sleep(interval)
+                with anyio.move_on_after(interval):
+                    await self._over.wait()
+
+    def close(self) -> None:
+        """Let all readers end: the host is about to stop."""
+        self._over.set()
 
     def _leave(self) -> None:
         self.readers -= 1

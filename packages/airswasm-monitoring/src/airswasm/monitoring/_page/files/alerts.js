@@ -33,13 +33,13 @@ export function alerts() {
       show(row);
     },
   });
-  const load = async () => {
+  const load = async (/** @type {boolean} */ isAct) => {
     try {
       const found = await ask("GET", "/v1/alerts");
       list.show(found.rules);
       put(problem, found.is_on ? null : h("p", { class: "hint" }, "This host evaluates no rules."));
       const row = found.rules.find((/** @type {any} */ each) => each.name === chosen);
-      if (row && !detail.contains(document.activeElement)) show(row);
+      if (row && (isAct || !detail.contains(document.activeElement))) show(row); // a reader keeps the focus
     } catch (error) {
       put(problem, failure(error));
     }
@@ -67,7 +67,7 @@ export function alerts() {
           click: () => void askFirst(`Tell no receiver of ${row.name} for an hour?`, "Silence", async () => {
             await ask("POST", `${path(row)}?seconds=${HOUR}&reason=${encodeURIComponent("from the page")}`);
             return `${row.name} is silent for an hour`;
-          }).then(load),
+          }).then(() => load(true)),
         }, "Silence for an hour")
       : null,
     session.may("lift_silence") && row.silences.length
@@ -76,12 +76,12 @@ export function alerts() {
           click: () => void askFirst(`Tell receivers of ${row.name} again?`, "Lift", async () => {
             for (const each of row.silences) await ask("DELETE", `${path(row)}?component=${encodeURIComponent(each.component)}`);
             return `receivers are told of ${row.name} again`;
-          }).then(load),
+          }).then(() => load(true)),
         }, "Lift the silence")
       : null,
   ];
-  const timer = setInterval(() => document.hidden || void load(), EVERY_MS);
-  void load();
+  const timer = setInterval(() => document.hidden || void load(false), EVERY_MS);
+  void load(false);
   return {
     element: h("div", { class: "view fill" }, heading("Alerts", filterBox("filter", (words) => list.filter(words))), problem, list.element, detail),
     draw: () => {},

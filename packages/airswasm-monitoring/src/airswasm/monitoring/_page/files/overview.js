@@ -30,7 +30,7 @@ export function overview({ state }) {
       tile("Unhandled / s", rate(unhandled), "refused or failed", unhandled >= 0.05 ? "warn" : ""),
       tile("Processor", percent(cpu), "of one core"),
       tile("Memory", size(state.host.memory_bytes), state.host.memory_most_bytes ? `of ${size(state.host.memory_most_bytes)}` : ""),
-      tile("Dead letters", count(letters), "since the host started", letters ? "warn" : "", "#/letters"),
+      tile("Dead letters", count(letters), "since the start", letters ? "warn" : "", "#/letters"),
     );
     drawFindings(findings, state);
     const busy = [...components].sort((a, b) => b.rates.messages - a.rates.messages).slice(0, SHOWN).filter((each) => each.rates.messages > 0);

@@ -15,8 +15,8 @@ export function traces() {
     label: "Traces",
     sort: "time",
     columns: [
-      { key: "time", title: "began", kind: "name", cell: (row) => clock(row.began_at), order: (row) => -row.began_at },
-      { key: "what", title: "first span", cell: (row) => row.name, order: (row) => row.name },
+      { key: "time", title: "began", kind: "time", cell: (row) => clock(row.began_at), order: (row) => -row.began_at },
+      { key: "what", title: "first span", kind: "name", cell: (row) => row.name, order: (row) => row.name },
       { key: "seconds", title: "took", kind: "number", cell: (row) => seconds(row.seconds), order: (row) => -row.seconds },
       { key: "spans", title: "spans", kind: "number", wide: true, cell: (row) => count(row.spans), order: (row) => -row.spans },
       { key: "errors", title: "errors", kind: "number", cell: (row) => count(row.errors), order: (row) => -row.errors },
