@@ -16,7 +16,16 @@ from typing import Any
 
 import anyio
 import pytest
-from airswasm.osl import BLOCK, Mount, OslPolicy, Processes, ProcessPolicy, errors, folders_below
+from airswasm.osl import (
+    BLOCK,
+    FolderLimits,
+    Mount,
+    OslPolicy,
+    Processes,
+    ProcessPolicy,
+    errors,
+    folders_below,
+)
 from airswasm.osl._files.tree import MountLayer, Tree
 from airswasm.osl._processes import request as request_module
 from airswasm.osl._processes.child import Child
@@ -275,6 +284,27 @@ async def test_output_is_bounded(host: Host, mine: Component) -> None:
     assert isinstance(answer, Err)
     assert "200,000" in answer.value.value  # type: ignore[attr-defined]
     assert await mine.call("[method]child.wait", child) == answer
+
+
+async def test_what_it_writes_is_bounded(host: Host, mine: Component) -> None:
+    """All its files together: it ends, and no other starts until there is room again."""
+    limits = FolderLimits(total_bytes=2**22, free_bytes=1)
+    host.tree.policy = replace(host.tree.policy, folders=limits)
+    code = (
+        "import itertools, os, time\nfor n in itertools.count():\n"
+        "    if n < 99: open(f'f{n}', 'wb').write(bytes(2**16))\n    else: time.sleep(1)\n"
+    )
+    child = await mine.start(code)
+    answer = await mine.call("[method]child.wait", child)
+    assert isinstance(answer, Err)
+    assert answer.value.name == "limit-exceeded"  # type: ignore[attr-defined]
+    assert "filesystem.total_bytes" in answer.value.value  # type: ignore[attr-defined]
+    answer = await mine.spawn(PYTHON, "pass")
+    assert isinstance(answer, Err)
+    assert answer.value.name == "limit-exceeded"  # type: ignore[attr-defined]
+    for path in mine.folder.glob("f*"):
+        path.unlink()
+    await mine.start("pass")
 
 
 async def test_programs_are_bounded(host: Host, mine: Component) -> None:

@@ -50,6 +50,11 @@ def request_of(
         "environment": dict(environment),
         "read": [*folders, real_program, *tree.readable_mounts(component)],
         "write": [str(policy.root_of(component)), *tree.writable_mounts(component)],
+        "quotas": [
+            (str(policy.root_of(component)), policy.folders.total_bytes),
+            *tree.quotas_of_mounts(component),
+        ],
+        "free_bytes": policy.folders.free_bytes,
         "network": bounds.network,
         "processes": bounds.processes,
         "limits": {
