@@ -247,12 +247,8 @@ class Tree:
         found = self._mounts_for(component, "filesystem:read", "filesystem:list")
         return [str(self.policy.folder_of_mount(mount)) for mount in found]
 
-    def writable_mounts(self, component: str) -> list[str]:
-        """Return the folders of the mounts in which a component may also change everything."""
-        return [path for path, _ in self.quotas_of_mounts(component)]
-
-    def quotas_of_mounts(self, component: str) -> list[tuple[str, int]]:
-        """Return the same folders, each with the bytes that may be in it."""
+    def writable_mounts(self, component: str) -> list[tuple[str, int]]:
+        """Return those in which it may change everything, each with the bytes that it may have."""
         needed = (f"filesystem:{each}" for each in ("read", "list", "write", "delete"))
         return [
             (str(self.policy.folder_of_mount(mount)), mount.total_bytes)

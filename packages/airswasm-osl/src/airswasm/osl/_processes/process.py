@@ -47,7 +47,7 @@ from ..errors import (
 from .child import Child, Descriptors
 from .command import check_arguments, environment_of, open_program
 from .keeper import ProgramKeeper
-from .request import request_of
+from .request import Start, request_of
 
 __all__ = ("CAPABILITY", "SIGNAL", "Completed", "Processes")
 
@@ -180,11 +180,11 @@ class Processes:
         try:
             if real_path != command[0]:
                 self._check_denials(caller, real_path, command[1:])
-            request = await to_thread.run_sync(
-                request_of, self._tree, caller.name, command, real_path, variables,
-                bounds.seconds(timeout_ms),
+            start = Start(
+                caller.name, command, real_path, variables, bounds.seconds(timeout_ms),
+                self._tree.readable_mounts(caller.name), self._tree.writable_mounts(caller.name),
             )  # fmt: skip
-            opened = await self._opened(caller, directory)
+            request, opened = await self._prepared(caller, start, directory)
             try:
                 return await self._started(
                     caller, command_line(command[0], command[1:]), request, (opened, program),
@@ -243,7 +243,9 @@ class Processes:
         if self._meters is not None:
             self._meters.add(metric, caller.name, amount)
 
-    async def _opened(self, caller: Caller, directory: str) -> int:
+    async def _prepared(
+        self, caller: Caller, start: Start, directory: str
+    ) -> tuple[dict[str, object], int]:
         """Open the working directory: the component's `/`, or one below that it may list."""
         path = canonical_path(directory)
         if path != "/":
@@ -252,12 +254,13 @@ class Processes:
                 raise AccessDenied(decision.text, decision.layer)
         place, own = self._tree.place(caller, path), self._tree.own(caller)
 
-        def opened() -> int:
+        def prepared() -> tuple[dict[str, object], int]:
             own.check_room()
-            return place.folder.open(place.parts, os.O_RDONLY | os.O_DIRECTORY)
+            request = request_of(self.policy, start)
+            return request, place.folder.open(place.parts, os.O_RDONLY | os.O_DIRECTORY)
 
         try:
-            return await place.run(opened)
+            return await place.run(prepared)
         except OSError as error:
             raise from_os_error(error, path) from error
 

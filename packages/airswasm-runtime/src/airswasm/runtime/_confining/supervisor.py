@@ -124,7 +124,7 @@ def _become(
         command: list[str] = request["command"]
         drop_capabilities()
         limit(request["limits"])
-        if not fence_files(request["read"], request["write"]):
+        if not fence_files(request["read"], request["write"], network=request["network"]):
             missing.append("files")
         if not fence_calls(network=request["network"]):
             missing.append("calls")
