@@ -16,7 +16,16 @@ from typing import Any
 
 import anyio
 import pytest
-from airswasm.osl import BLOCK, Mount, OslPolicy, Processes, ProcessPolicy, errors, folders_below
+from airswasm.osl import (
+    BLOCK,
+    FolderLimits,
+    Mount,
+    OslPolicy,
+    Processes,
+    ProcessPolicy,
+    errors,
+    folders_below,
+)
 from airswasm.osl._files.tree import MountLayer, Tree
 from airswasm.osl._processes import request as request_module
 from airswasm.osl._processes.child import Child
@@ -227,7 +236,7 @@ async def test_a_signal_needs_its_own_grant(host: Host) -> None:
 
 async def test_its_time_ends_it(mine: Component) -> None:
     """Also while it is stopped; the wait says so."""
-    child = await mine.start(SLOW, timeout_ms=1_500)
+    child = await mine.start(SLOW, timeout_ms=6_000)
     await mine.begun()
     await mine.call("[method]child.signal", child, "stop")
     assert await mine.call("[method]child.wait", child) == Err(Case("timed-out"))
@@ -275,6 +284,27 @@ async def test_output_is_bounded(host: Host, mine: Component) -> None:
     assert isinstance(answer, Err)
     assert "200,000" in answer.value.value  # type: ignore[attr-defined]
     assert await mine.call("[method]child.wait", child) == answer
+
+
+async def test_what_it_writes_is_bounded(host: Host, mine: Component) -> None:
+    """All its files together: it ends, and no other starts until there is room again."""
+    limits = FolderLimits(total_bytes=2**22, free_bytes=1)
+    host.tree.policy = replace(host.tree.policy, folders=limits)
+    code = (
+        "import itertools, os, time\nfor n in itertools.count():\n"
+        "    if n < 99: open(f'f{n}', 'wb').write(bytes(2**16))\n    else: time.sleep(1)\n"
+    )
+    child = await mine.start(code)
+    answer = await mine.call("[method]child.wait", child)
+    assert isinstance(answer, Err)
+    assert answer.value.name == "limit-exceeded"  # type: ignore[attr-defined]
+    assert "filesystem.total_bytes" in answer.value.value  # type: ignore[attr-defined]
+    answer = await mine.spawn(PYTHON, "pass")
+    assert isinstance(answer, Err)
+    assert answer.value.name == "limit-exceeded"  # type: ignore[attr-defined]
+    for path in mine.folder.glob("f*"):
+        path.unlink()
+    await mine.start("pass")
 
 
 async def test_programs_are_bounded(host: Host, mine: Component) -> None:
@@ -406,6 +436,33 @@ SETUID = [
     for path in map(Path, ("/usr/bin/passwd", "/usr/bin/su", "/bin/mount"))
     if path.exists() and path.stat().st_mode & 0o4000
 ]
+
+
+@pytest.mark.parametrize("network", [False, True])
+async def test_sockets_of_a_program(host: Host, mine: Component, network: bool) -> None:
+    """With the host's network it reaches servers, and still no service behind a local socket."""
+    host.bound(network=network)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        code = f"""
+            import socket
+            made = []
+            for family in ("AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK", "AF_PACKET", "AF_VSOCK"):
+                try:
+                    kind = socket.SOCK_RAW if family in ("AF_NETLINK", "AF_PACKET") else 1
+                    socket.socket(getattr(socket, family), kind)
+                    made.append(family)
+                except OSError:
+                    pass
+            try:
+                socket.create_connection({listening.getsockname()!r}, 10)
+                made.append("connected")
+            except OSError:
+                pass
+            socket.socketpair()
+            print(*made)
+        """
+        said = await mine.run(textwrap.dedent(code))
+    assert said.split() == (["AF_INET", "AF_INET6", "connected"] if network else [])
 
 
 async def test_a_setuid_program_gains_nothing(mine: Component) -> None:

@@ -206,8 +206,8 @@ class ProcessPolicy:
         variables: Names of environment variables that a component may set for its programs.
         readable: Files and folders of the host that programs may read and run, beside the system's
             and the program itself: an interpreter elsewhere.
-        network: Whether programs have the host's network; else they can make no socket. No grant of
-            `tcp`, `udp` or `http` binds them.
+        network: Whether programs have the host's network, its loopback included; else they can make
+            no socket. No grant of `tcp`, `udp` or `http` binds them.
         unconfined: Whether programs run where this machine lacks a protection; see `airswasm
             doctor`.
     """

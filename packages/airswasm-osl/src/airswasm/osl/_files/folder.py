@@ -332,6 +332,20 @@ class Folder:
         with self.parent_of(parts) as fd:
             yield fd
 
+    def check_room(self) -> None:
+        """Check that the folder does not exceed its quota, by what programs wrote.
+
+        Raises:
+            OSError: `EDQUOT` or `ENOSPC`.
+        """
+        self._ledger.distrust()
+        with self.charged(0):
+            return
+
+    def distrust(self) -> None:
+        """Measure the folder before the next write: a program may have written there."""
+        self._ledger.distrust()
+
     @contextlib.contextmanager
     def charged(self, size_bytes: int, entries: int = 0) -> Generator[None]:
         """Count what the block adds at most, and refuse more than the limits allow.

@@ -54,6 +54,11 @@ class Ledger:
         self._counted: Size | None = None
         self._reserved = Size(0, 0)
         self._is_swept = False
+        self._is_stale = False
+
+    def distrust(self) -> None:
+        """Measure the folder before the next write: a program may have written there."""
+        self._is_stale = True  # without the lock, which is held while the folder is measured
 
     @contextlib.contextmanager
     def charged(
@@ -68,7 +73,8 @@ class Ledger:
         with self._lock:
             _check_disk(root_fd, limits, size_bytes)
             counted = self._counted
-            if counted is None or _exceeded(counted, more, limits):
+            if counted is None or self._is_stale or _exceeded(counted, more, limits):
+                self._is_stale = False
                 counted = _sum(measured(root_fd), self._reserved)
             problem = _exceeded(counted, more, limits)
             self._counted = counted if problem else _sum(counted, more)

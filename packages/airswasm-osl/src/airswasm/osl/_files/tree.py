@@ -251,16 +251,20 @@ class Tree:
 
     def readable_mounts(self, component: str) -> list[str]:
         """Return the folders of the mounts in which a component may read and list everything."""
-        return self._mounts_for(component, "filesystem:read", "filesystem:list")
+        found = self._mounts_for(component, "filesystem:read", "filesystem:list")
+        return [str(self.policy.folder_of_mount(mount)) for mount in found]
 
-    def writable_mounts(self, component: str) -> list[str]:
-        """Return the folders of the mounts in which a component may also change everything."""
-        needed = ("read", "list", "write", "delete")
-        return self._mounts_for(component, *(f"filesystem:{each}" for each in needed))
-
-    def _mounts_for(self, component: str, *capabilities: str) -> list[str]:
+    def writable_mounts(self, component: str) -> list[tuple[str, int]]:
+        """Return those in which it may change everything, each with the bytes that it may have."""
+        needed = (f"filesystem:{each}" for each in ("read", "list", "write", "delete"))
         return [
-            str(self.policy.folder_of_mount(mount))
+            (str(self.policy.folder_of_mount(mount)), mount.total_bytes)
+            for mount in self._mounts_for(component, *needed)
+        ]
+
+    def _mounts_for(self, component: str, *capabilities: str) -> list[Mount]:
+        return [
+            mount
             for mount in self._named_by(component).values()
             if not (mount.read_only and "filesystem:write" in capabilities)
             and all(

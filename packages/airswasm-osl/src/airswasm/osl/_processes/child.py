@@ -293,6 +293,11 @@ def _end_of(words: list[str]) -> int | OslError:
             return -int(number)
         case ["timed-out"]:
             return TimedOut()
+        case ["no-room"]:
+            return LimitReached(
+                "the files of the component, with those that the program wrote, exceed their quota "
+                "(filesystem.total_bytes), or the disk is full"
+            )
         case _:
             return -KILLED
 

@@ -47,12 +47,14 @@ from ..errors import (
 from .child import Child, Descriptors
 from .command import check_arguments, environment_of, open_program
 from .keeper import ProgramKeeper
-from .request import request_of
+from .request import Start, request_of
 
 __all__ = ("CAPABILITY", "SIGNAL", "Completed", "Processes")
 
 CAPABILITY = "process:spawn"
 SIGNAL = "process:signal"
+_START_FUEL = 5_000_000
+"""For 3 ms of the machine's processors: the host's own, the keeper's and the supervisor's."""
 _PROCESS_BYTES = 32 * 1024
 _DESCRIPTORS = 4
 """Three pipes, and the control socket."""
@@ -112,8 +114,8 @@ class Processes:
             "[method]child.signal": self.signal,
         }
         answers: dict[str, HostFunction] = {
-            "[method]child.close-stdin": lambda _caller, child: child.close_stdin(),
-            "[method]child.kill": lambda _caller, child: child.kill(),
+            "[method]child.close-stdin": _close_stdin,
+            "[method]child.kill": _kill,
             **{name: answered(function) for name, function in functions.items()},
         }
         return HostInterface(
@@ -168,6 +170,7 @@ class Processes:
     ) -> Child:
         if os.name != "posix":
             raise OperationFailed("only POSIX systems can confine programs")
+        caller.charge(_START_FUEL)
         bounds, children = self.policy.processes, Children.of(caller)
         check_arguments(command[0], command[1:])
         variables = environment_of(bounds, environment)
@@ -177,11 +180,11 @@ class Processes:
         try:
             if real_path != command[0]:
                 self._check_denials(caller, real_path, command[1:])
-            request = await to_thread.run_sync(
-                request_of, self._tree, caller.name, command, real_path, variables,
-                bounds.seconds(timeout_ms),
+            start = Start(
+                caller.name, command, real_path, variables, bounds.seconds(timeout_ms),
+                self._tree.readable_mounts(caller.name), self._tree.writable_mounts(caller.name),
             )  # fmt: skip
-            opened = await self._opened(caller, directory)
+            request, opened = await self._prepared(caller, start, directory)
             try:
                 return await self._started(
                     caller, command_line(command[0], command[1:]), request, (opened, program),
@@ -200,7 +203,7 @@ class Processes:
         opened: tuple[int, int],
         effect: RunningEffect,
     ) -> Child:
-        children = Children.of(caller)
+        children, own = Children.of(caller), self._tree.own(caller)
         self._keeper.serve(caller)
         holding = caller.account.hold(_PROCESS_BYTES, descriptors=_DESCRIPTORS)
         try:
@@ -231,6 +234,7 @@ class Processes:
             children.discard(child)
             forget()
             self._count(caller, RUNNING, -1)
+            own.distrust()
 
         child.on_end = ended
         return child
@@ -239,18 +243,24 @@ class Processes:
         if self._meters is not None:
             self._meters.add(metric, caller.name, amount)
 
-    async def _opened(self, caller: Caller, directory: str) -> int:
+    async def _prepared(
+        self, caller: Caller, start: Start, directory: str
+    ) -> tuple[dict[str, object], int]:
         """Open the working directory: the component's `/`, or one below that it may list."""
         path = canonical_path(directory)
         if path != "/":
             decision = self._guard.check(caller.name, "filesystem:list", path)
             if not decision.is_allowed:
                 raise AccessDenied(decision.text, decision.layer)
-        place = self._tree.place(caller, path)
+        place, own = self._tree.place(caller, path), self._tree.own(caller)
+
+        def prepared() -> tuple[dict[str, object], int]:
+            own.check_room()
+            request = request_of(self.policy, start)
+            return request, place.folder.open(place.parts, os.O_RDONLY | os.O_DIRECTORY)
+
         try:
-            return await place.run(
-                lambda: place.folder.open(place.parts, os.O_RDONLY | os.O_DIRECTORY)
-            )
+            return await place.run(prepared)
         except OSError as error:
             raise from_os_error(error, path) from error
 
@@ -359,6 +369,14 @@ async def _feed(child: Child, data: bytes) -> None:
     with suppress(OslError):
         await child.write(data)
     child.close_stdin()
+
+
+def _close_stdin(_caller: Caller, child: Child) -> None:
+    child.close_stdin()
+
+
+def _kill(_caller: Caller, child: Child) -> None:
+    child.kill()
 
 
 def _close(child: object) -> None:

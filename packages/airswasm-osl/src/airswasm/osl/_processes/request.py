@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from airswasm.runtime import SYSTEM_FOLDERS, missing_protections
 
-from .._files.tree import Tree
 from .._policy import OslPolicy
 from ..errors import AccessDenied, ProgramNotConfined
 
-__all__ = ("request_of", "waived_protections")
+__all__ = ("Start", "request_of", "waived_protections")
 
 _FOR_NETWORK = (
     "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/services", "/etc/ssl/certs",
@@ -25,31 +25,50 @@ _FOR_NETWORK = (
 )  # fmt: skip
 
 
-def request_of(
-    tree: Tree,
-    component: str,
-    command: Sequence[str],
-    real_program: str,
-    environment: Mapping[str, str],
-    seconds: float,
-) -> dict[str, object]:
-    """Return what the supervisor of a program needs to know.
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A program that a component may start.
+
+    Attributes:
+        component: The component.
+        command: The program and its arguments.
+        real_program: The path that the program's links lead to.
+        environment: All of its variables.
+        seconds: The time that it has.
+        readable: The mounts that it may read.
+        writable: The mounts that it may change, with the bytes that may be in each.
+    """
+
+    component: str
+    command: Sequence[str]
+    real_program: str
+    environment: Mapping[str, str]
+    seconds: float
+    readable: Sequence[str]
+    writable: Sequence[tuple[str, int]]
+
+
+def request_of(policy: OslPolicy, start: Start) -> dict[str, object]:
+    """Return what the supervisor of a program needs to know; it looks at the disk.
 
     Raises:
         AccessDenied: A folder that it may read contains the host's home.
         ProgramNotConfined: This machine lacks a protection, and no setting does without it.
     """
-    policy = tree.policy
     bounds = policy.processes
     folders = [*SYSTEM_FOLDERS, *bounds.readable]
     if bounds.network:
         folders += _FOR_NETWORK
     _check_readable(policy, folders)
+    own = str(policy.root_of(start.component)), policy.folders.total_bytes
+    quotas = [own, *start.writable]
     return {
-        "command": list(command),
-        "environment": dict(environment),
-        "read": [*folders, real_program, *tree.readable_mounts(component)],
-        "write": [str(policy.root_of(component)), *tree.writable_mounts(component)],
+        "command": list(start.command),
+        "environment": dict(start.environment),
+        "read": [*folders, start.real_program, *start.readable],
+        "write": [path for path, _ in quotas],
+        "quotas": quotas,
+        "free_bytes": policy.folders.free_bytes,
         "network": bounds.network,
         "processes": bounds.processes,
         "limits": {
@@ -60,7 +79,7 @@ def request_of(
             "CORE": 0,
             **({} if "processes" in missing_protections() else {"NPROC": bounds.processes}),
         },
-        "seconds": seconds,
+        "seconds": start.seconds,
         "waived": waived_protections(policy),
     }
 

@@ -16,7 +16,7 @@ import struct
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 __all__ = (
     "PR_SET_CHILD_SUBREAPER",
@@ -64,6 +64,11 @@ _LOAD, _EQUAL, _AT_LEAST, _HAS_ANY, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _REFUSE, _UNKNOWN, _KILL = 0x7FFF0000, 0x00050001, 0x00050026, 0x80000000
 _NUMBER, _AUDIT, _FIRST_ARGUMENT = 0, 4, 16
 _X32 = 0x40000000
+_INTERNET = (2, 10)
+"""AF_INET and AF_INET6."""
+
+_Step: TypeAlias = tuple[int, int, int, int]
+"""An instruction of the filter: its code, how far to jump if it is true and if not, a value."""
 
 libc: ctypes.CDLL | None = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -115,15 +120,21 @@ def drop_capabilities() -> None:
         libc.syscall(_CAPSET[known[1]], header, bytes(24))
 
 
-def fence_files(read: Iterable[str], write: Iterable[str]) -> bool:
-    """Let nothing be read but some paths, and nothing be written but others (Landlock)."""
+def fence_files(read: Iterable[str], write: Iterable[str], *, network: bool = False) -> bool:
+    """Let nothing be read but some paths, and nothing be written but others (Landlock).
+
+    Args:
+        read: What may be read, listed and executed.
+        write: What may be changed, too.
+        network: Whether TCP may be used; signals and local sockets out of the fence may not.
+    """
     if libc is None:
         return False
     version = libc.syscall(_CREATE_RULESET, None, 0, 1)
     if version < 1:
         return False
     rights = _RIGHTS.get(version, _ALL_RIGHTS)
-    tcp = 3 if version >= 4 else 0
+    tcp = 3 if version >= 4 and not network else 0
     scopes = 3 if version >= 6 else 0
     size = 8 if version < 4 else 16 if version < 6 else 24
     ruleset = libc.syscall(
@@ -159,30 +170,39 @@ def fence_calls(*, network: bool) -> bool:
     """Refuse system calls that reach around the other protections (seccomp).
 
     Args:
-        network: Whether sockets may be made; else none of any family, because a local one may lead
-            to a service of this user.
+        network: Whether sockets of the internet's families may be made. Local ones are refused in
+            any case: they lead to services of this user, and no other protection is before them.
     """
     known = _ARCHITECTURES.get(platform.machine())
     if libc is None or known is None:
         return False
     audit, column = known
     refused = [numbers[column] for numbers in _REFUSED.values()]
-    if not network:
-        refused.append(_SOCKET[column])
-    steps = _filter(audit, refused, _CLONE[column])
+    families = _INTERNET if network else ()
+    steps = _filter(audit, refused, _sockets(_SOCKET[column], families), _CLONE[column])
     code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *each) for each in steps))
     program = struct.pack("@HP", len(steps), ctypes.addressof(code))
     is_fenced: bool = libc.prctl(_PR_SET_SECCOMP, 2, program, 0, 0) == 0
     return is_fenced
 
 
-def _filter(audit: int, refused: Sequence[int], clone: int) -> list[tuple[int, int, int, int]]:
+def _sockets(call: int, families: Sequence[int]) -> list[_Step]:
+    """Refuse sockets of all other families."""
+    allowed = [(_EQUAL, len(families) - place, 0, family) for place, family in enumerate(families)]
+    steps = [(_LOAD, 0, 0, _FIRST_ARGUMENT), *allowed, (_RETURN, 0, 0, _REFUSE)]
+    if families:
+        steps.append((_RETURN, 0, 0, _ALLOW))
+    return [(_EQUAL, 0, len(steps), call), *steps]
+
+
+def _filter(audit: int, refused: Sequence[int], sockets: list[_Step], clone: int) -> list[_Step]:
     steps = [
         (_LOAD, 0, 0, _AUDIT), (_EQUAL, 1, 0, audit), (_RETURN, 0, 0, _KILL),
         (_LOAD, 0, 0, _NUMBER), (_AT_LEAST, 0, 1, _X32), (_RETURN, 0, 0, _KILL),
     ]  # fmt: skip
     for number in refused:
         steps += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _REFUSE)]
+    steps += sockets
     # The flags of clone3 are in memory, where no filter sees them: libraries fall back to clone.
     steps += [
         (_EQUAL, 0, 1, _CLONE3), (_RETURN, 0, 0, _UNKNOWN),

@@ -9,7 +9,7 @@ It talks with the host over a control socket, which is all that the host has of 
 - The host sends the request: its length in four bytes, and JSON. Later each byte is a signal for
   the program. The end of the socket, as of a killed host, ends the program and all it started.
 - It answers with a line of words: `started`, or `missing files`, `failed ERRNO`; and later with
-  `exited CODE`, `killed SIGNAL` or `timed-out`.
+  `exited CODE`, `killed SIGNAL`, `timed-out` or `no-room`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from .disk_room import DiskRoom
 from .fences import (
     PR_SET_CHILD_SUBREAPER,
     PR_SET_PDEATHSIG,
@@ -76,7 +77,8 @@ def supervise(
         with os.fdopen(told, "rb") as telling_end:
             complaint = telling_end.read()
         host.sendall(complaint or b"started\n")
-        end = _attend(host, woken, child, time.monotonic() + request["seconds"])
+        room = DiskRoom(request["quotas"], request["free_bytes"])
+        end = _attend(host, woken, child, time.monotonic() + request["seconds"], room)
         _end_all(child, is_first=os.getpid() == 1)
         if not complaint:
             host.sendall(end)
@@ -122,7 +124,7 @@ def _become(
         command: list[str] = request["command"]
         drop_capabilities()
         limit(request["limits"])
-        if not fence_files(request["read"], request["write"]):
+        if not fence_files(request["read"], request["write"], network=request["network"]):
             missing.append("files")
         if not fence_calls(network=request["network"]):
             missing.append("calls")
@@ -146,16 +148,19 @@ def _wake_on_children() -> int:
     return woken
 
 
-def _attend(host: socket.socket, woken: int, child: int, deadline: float) -> bytes:
-    """Pass signals on until the program ends, its time is over, or the host goes away."""
+def _attend(host: socket.socket, woken: int, child: int, deadline: float, room: DiskRoom) -> bytes:
+    """Pass signals on until the program ends or exceeds a bound, or the host goes away."""
     waiting = select.poll()
     waiting.register(host, select.POLLIN)
     waiting.register(woken, select.POLLIN)
     while True:
-        left = deadline - time.monotonic()
-        if left <= 0:
+        now = time.monotonic()
+        if now >= deadline:
             return b"timed-out\n"
-        for descriptor, _ in waiting.poll(min(left, 1_000_000) * 1000):
+        if now >= room.next_look and room.is_exceeded():
+            return b"no-room\n"
+        pause = min(deadline, room.next_look) - now
+        for descriptor, _ in waiting.poll(max(0.0, pause) * 1000 + 1):
             if descriptor == woken:
                 os.read(woken, 4096)
                 for pid, status in _ended():
