@@ -15,17 +15,15 @@ DECLARED = (
     "messaging.send", "messaging.request", "messaging.publish", "messaging.subscribe",
     "messaging.schedule",
     "filesystem.read", "filesystem.write", "filesystem.delete", "filesystem.list",
-    "tcp.connect", "udp.send", "http.request", "process.spawn",
+    "tcp.connect", "tcp.listen", "udp.send", "udp.listen", "dns.resolve", "http.request",
+    "http.serve", "process.spawn", "process.signal",
 )  # fmt: skip
 NOT_YET = {
-    "tcp.listen": "of tcp there are tcp.connect",
-    "udp.listen": "of udp there are udp.send",
-    "http.serve": "of http there are http.request",
-    "process.signal": "of process there are process.spawn",
-    "dns.resolve": "install the block that brings it",
+    "process.pause": "of process there are process.signal, process.spawn",
     "environment.read": "install the block that brings it",
 }
 OLD = {
+    "tcp.bind": "tcp.listen", "udp.bind": "udp.listen", "dns.lookup": "dns.resolve",
     "net.connect": "tcp.connect", "network.connect": "tcp.connect", "socket.connect": "tcp.connect",
     "fs.read": "filesystem.read", "fs.write": "filesystem.write", "fs.delete": "filesystem.delete",
     "fs.list": "filesystem.list", "file.read": "filesystem.read", "file.write": "filesystem.write",
