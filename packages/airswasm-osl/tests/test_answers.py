@@ -18,6 +18,7 @@ from airswasm.osl import (
     NetworkPolicy,
     OslPolicy,
     Processes,
+    ProcessPolicy,
     Tcp,
     Udp,
     folders_below,
@@ -80,9 +81,10 @@ async def test_a_long_list_of_entries(
 async def test_both_outputs_together(tmp_path: Path, caller: Caller, out: int, err: int) -> None:
     """One answer carries both."""
     code = f"import sys; sys.stdout.write('o' * {out}); sys.stderr.write('e' * {err})"
-    processes = Processes(
-        OslPolicy(folders_below(tmp_path)), Guard(Kinds(BLOCK.capabilities))
-    ).interface()
+    guard = Guard(Kinds(BLOCK.capabilities))
+    readable = ProcessPolicy(readable=(sys.prefix, sys.base_prefix))
+    policy = OslPolicy(folders_below(tmp_path), processes=readable)
+    processes = Processes(Tree(policy, guard)).interface()
     arguments = ["-I", "-S", "-c", code]
     answer = await call(processes, "run", caller, sys.executable, arguments, b"", 10_000)
     if out + err <= ROOM:
