@@ -81,8 +81,9 @@ def test_the_last_of_the_disk_is_the_hosts(small_disk: Path) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("function", ["status", "__init__"])
 async def test_a_mount_that_hangs_holds_up_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str
 ) -> None:
     """Forty operations wait for it; another mount and own files answer meanwhile."""
     slow, fast = tmp_path / "slow", tmp_path / "fast"
@@ -90,15 +91,15 @@ async def test_a_mount_that_hangs_holds_up_no_other(
         folder.mkdir()
         (folder / "f").write_text("content")
     answered, entered = threading.Event(), threading.Semaphore(0)
-    status = Folder.status
+    hanging = {"status": Folder.status, "__init__": Folder.__init__}[function]
 
-    def hang(self: Folder, parts: Any) -> os.stat_result:
-        if self._prefix == "/mnt/slow":
+    def hang(self: Folder, *args: Any, **options: Any) -> object:
+        if "/mnt/slow" in (getattr(self, "_prefix", ""), options.get("prefix")):
             entered.release()
             answered.wait()
-        return status(self, parts)
+        return hanging(self, *args, **options)
 
-    monkeypatch.setattr(tree_module.Folder, "status", hang)
+    monkeypatch.setattr(tree_module.Folder, function, hang)
     guard = Guard(KINDS)
     allow = {f"filesystem:{verb}": ("/**", "/mnt/**") for verb in VERBS}
     mounts = (Mount("slow", str(slow)), Mount("fast", str(fast)))

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import pytest
 from airswasm.osl import BLOCK, NetworkPolicy, OslPolicy, folders_below, provide
-from airswasm.runtime import Caller, Err, Services
+from airswasm.runtime import Caller, Case, Err, Services
 from airswasm.security import AclSettings, Grants, Guard, Kinds, Role, RolesLayer, RolesSettings
 from airswasm.wit import Function, contract
 
@@ -207,3 +207,62 @@ async def test_all_eight(full: str, name: str, tmp_path: Path, machine: Machine)
             caller._close()
     if "filesystem" not in full:
         assert machine.state()[0] == before[0]  # type: ignore[index]
+
+
+READ, WRITE = "filesystem:read", "filesystem:write"
+DELETE, LIST = "filesystem:delete", "filesystem:list"
+TIMES = (Case("no-change"), Case("now"))
+ON_NAMES: Mapping[str, tuple[str, Arguments, tuple[str, ...]]] = {
+    "stat-at": ("d/f", ((), "{}"), (READ,)),
+    "metadata-hash-at": ("d/f", ((), "{}"), (READ,)),
+    "set-times-at": ("d/f", ((), "{}", *TIMES), (WRITE,)),
+    "create-directory-at": ("d/new", ("{}",), (WRITE,)),
+    "unlink-file-at": ("d/f", ("{}",), (DELETE,)),
+    "remove-directory-at": ("empty", ("{}",), (DELETE,)),
+    "rename-at": ("d/f", ("{}", "root", "d/to"), (READ, WRITE, DELETE)),
+    "open-at": ("d/f", ((), "{}", (), ("read", "write")), (READ, WRITE)),
+}
+"""For each: what is there, the arguments, and the capabilities that it needs."""
+ON_OPEN_FILES = {
+    "sync-data", "sync", "set-size", "set-times", "read", "write", "read-directory", "stat",
+    "metadata-hash", "get-type", "read-via-stream", "write-via-stream", "append-via-stream",
+    "advise", "get-flags", "is-same-object",
+}  # fmt: skip
+NEVER = {"link-at", "symlink-at", "readlink-at"}
+
+
+@pytest.mark.parametrize("name", ON_NAMES)
+async def test_all_eight_by_wasi(name: str, tmp_path: Path, machine: Machine) -> None:
+    """An unmodified program is held to the same three, whatever it calls."""
+    path, arguments, needed = ON_NAMES[name]
+    (machine.folder / "empty").mkdir()
+    before = machine.state()
+    for has_grant, has_role, is_accepted in itertools.product((False, True), repeat=3):
+        for missing in needed if not (has_grant and has_role) else ("",):
+            lacks = frozenset() if has_grant else frozenset({missing, LIST})
+            lacks_role = frozenset() if has_role else frozenset({missing, LIST})
+            _, services = host(tmp_path, lacks, lacks_role)
+            offered = {each.name.split("@")[0]: each for each in provide(services)}
+            caller = Caller("local/a")
+            told: list[bytes] = []
+            caller._wasi = cast("Any", SimpleNamespace(stderr=SimpleNamespace(write=told.append)))
+            preopens = cast("Any", offered["wasi:filesystem/preopens"].functions)
+            ((root, _),) = preopens["get-directories"](caller)
+            at = path if is_accepted else "d/link/x"
+            given = [at if each == "{}" else root if each == "root" else each for each in arguments]
+            method = offered["wasi:filesystem/types"].functions[f"[method]descriptor.{name}"]
+            answer = await cast("Any", method)(caller, root, *given)
+            is_allowed = has_grant and has_role
+            assert isinstance(answer, Err) != (is_allowed and is_accepted), (answer, missing)
+            if not is_allowed:
+                assert answer.value == "access"
+            if not (is_allowed and is_accepted):
+                assert machine.state() == before
+
+
+def test_no_function_of_wasi_is_left_out(tmp_path: Path) -> None:
+    """Each checks a path, is refused for everyone, or is about what was checked when it opened."""
+    _, services = host(tmp_path, frozenset(), frozenset())
+    (types,) = (each for each in provide(services) if each.name.startswith("wasi:filesystem/types"))
+    methods = {name.split(".")[1] for name in types.functions if "]descriptor." in name}
+    assert methods == {*ON_NAMES, *ON_OPEN_FILES, *NEVER}

@@ -25,9 +25,9 @@ from ..errors import AccessDenied, Malformed
 from .held import Held
 from .naming import Entry, FileInfo, told
 from .open_file import READ_AT_MOST_BYTES, OpenFile, OpenFiles, as_record
-from .tree import Place, Tree, own_folder
+from .tree import Place, Tree
 
-__all__ = ("Filesystem", "canonical_path", "folder_for")
+__all__ = ("Filesystem", "canonical_path")
 
 _READ, _WRITE = "filesystem:read", "filesystem:write"
 _DELETE, _LIST = "filesystem:delete", "filesystem:list"
@@ -35,8 +35,6 @@ _ENTRY_BYTES = 12  # of a `directory-entry` in the guest's memory, without its n
 _HANDLE_BYTES = 1024
 _READS = ("read", "list-directory", "list-page", "stat", "open-to-read")
 _READS_OF_FILES = ("read", "info")
-
-folder_for = own_folder
 
 
 def canonical_path(path: str) -> str:
@@ -107,7 +105,7 @@ class Filesystem:
 
     async def read(self, caller: Caller, path: str, offset: int, max_bytes: int) -> bytes:
         """Return at most `max_bytes`, and no more than the guest has room for."""
-        place = self._at(caller, path)
+        place = await self._at(caller, path)
         at_most_bytes = min(max_bytes, READ_AT_MOST_BYTES, caller.message_bytes)
         with self._effect(caller, _READ, place) as effect:
             content = await place.read_whole(at_most_bytes, min(offset, 2**62))
@@ -116,27 +114,27 @@ class Filesystem:
 
     async def write(self, caller: Caller, path: str, content: bytes) -> None:
         """Replace the file."""
-        place = self._at(caller, path)
+        place = await self._at(caller, path)
         with self._effect(caller, _WRITE, place) as effect:
             await place.run(lambda: place.folder.write(place.within, content))
             effect.sent(len(content))
 
     async def append(self, caller: Caller, path: str, content: bytes) -> None:
         """Append to the file."""
-        place = self._at(caller, path)
+        place = await self._at(caller, path)
         with self._effect(caller, _WRITE, place, "append") as effect:
             await place.run(lambda: place.folder.append(place.within, content))
             effect.sent(len(content))
 
     async def remove(self, caller: Caller, path: str) -> None:
         """Remove the file or empty directory."""
-        place = self._at(caller, path)
+        place = await self._at(caller, path)
         with self._effect(caller, _DELETE, place):
             await place.run(lambda: place.folder.remove(place.within))
 
     async def rename(self, caller: Caller, path: str, to: str) -> None:
         """Rename a file or directory; a directory needs the capabilities for all that it has."""
-        source, target = self._at(caller, path), self._at(caller, to)
+        source, target = await self._at(caller, path), await self._at(caller, to)
         if source.folder is not target.folder:
             raise Malformed(f"{target.path}: a rename cannot lead to another mount; copy the file")
         for place in (source, target):
@@ -157,7 +155,7 @@ class Filesystem:
 
     async def create_directory(self, caller: Caller, path: str) -> None:
         """Create the directory."""
-        place = self._at(caller, path)
+        place = await self._at(caller, path)
         with self._effect(caller, _WRITE, place, "create-directory"):
             await place.run(lambda: place.folder.create_directory(place.within))
 
@@ -167,7 +165,7 @@ class Filesystem:
         Raises:
             LimitReached: The guest has no room for their names.
         """
-        place = self._at(caller, path)
+        place = await self._at(caller, path)
         with self._effect(caller, _LIST, place), told(place.path):
             entries = await place.run(place.listed)
         size_bytes = sum(_ENTRY_BYTES + len(entry.name.encode()) for entry in entries)
@@ -176,7 +174,7 @@ class Filesystem:
 
     async def list_page(self, caller: Caller, path: str, after: str, max_entries: int) -> object:
         """Return its next entries, by name, as many as the guest has room for."""
-        place = self._at(caller, path)
+        place = await self._at(caller, path)
         most = min(max_entries, place.folder.limits.entries)
         with self._effect(caller, _LIST, place, "page"), told(place.path):
             entries = await place.run(lambda: place.page(after, most))
@@ -184,7 +182,7 @@ class Filesystem:
 
     async def stat(self, caller: Caller, path: str) -> object:
         """Return its metadata."""
-        place = self._at(caller, path)
+        place = await self._at(caller, path)
         with self._effect(caller, _READ, place, "stat"), told(place.path):
             return as_record(FileInfo.of(await place.find_status()))
 
@@ -209,7 +207,7 @@ class Filesystem:
         return await self._opened(caller, path, None)
 
     async def _opened(self, caller: Caller, path: str, flags: int | None) -> OpenFile:
-        place, needed = self._at(caller, path), _needed(flags)
+        place, needed = await self._at(caller, path), _needed(flags)
         with self._effect(caller, needed[-1], place, "open") as effect:
             with told(place.path):
                 files = OpenFiles.of(caller, place.folder.limits.open_files)
@@ -236,8 +234,8 @@ class Filesystem:
     ) -> RunningEffect:
         return self._tree.effects.begin(caller.name, capability, place.path, act)
 
-    def _at(self, caller: Caller, path: str) -> Place:
-        return self._tree.place(caller, canonical_path(path))
+    async def _at(self, caller: Caller, path: str) -> Place:
+        return await self._tree.place(caller, canonical_path(path))
 
 
 def _opened(place: Place, flags: int) -> OpenFile:

@@ -11,8 +11,9 @@ other file waits for them.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
@@ -29,7 +30,7 @@ from .held import Held, kind_of, pread_all, pread_cached
 from .ledger import Ledgers
 from .naming import Entry, parts_of
 
-__all__ = ("MountLayer", "Place", "Tree", "mount_layer", "own_folder")
+__all__ = ("MountLayer", "Place", "Tree", "mount_layer")
 
 T = TypeVar("T")
 _MNT = MOUNTS.strip("/")
@@ -191,7 +192,7 @@ class Tree:
         self._threads: dict[str, anyio.CapacityLimiter] = {}
         self._mounts = {mount.name: mount for mount in policy.mounts}
 
-    def place(self, caller: Caller, path: str) -> Place:
+    async def place(self, caller: Caller, path: str) -> Place:
         """Return where a path of a component is.
 
         Args:
@@ -206,11 +207,11 @@ class Tree:
         if self._mounts and parts[:1] in ((), (_MNT,)):
             mounts = self._named_by(caller.name)
             if len(parts) > 1 and parts[1] in mounts:
-                return self._mounted(caller, mounts[parts[1]], path, parts[2:])
+                return await self._mounted(caller, mounts[parts[1]], path, parts[2:])
             if mounts and len(parts) < 2:
                 added = tuple(sorted(mounts)) if parts else (_MNT,)
-                return Place(path, self.own(caller), parts, added)
-        return Place(path, self.own(caller), parts)
+                return Place(path, await self._own(caller), parts, added)
+        return Place(path, await self._own(caller), parts)
 
     def own(self, caller: Caller) -> Folder:
         """Return the component's own folder, which closes when its instance ends.
@@ -219,9 +220,28 @@ class Tree:
             OslError: The folder cannot be opened.
             AccountExceeded: It would be one descriptor too many.
         """
-        return own_folder(caller, self.policy, self._ledgers)
+        folder = _known(caller, "", None)
+        if folder is None:
+            with _held(caller, "", None) as keep:
+                folder = keep(self._open_own(caller.name))
+        folder.limits = self.policy.folders  # they may have changed since it was opened
+        return folder
 
-    def _mounted(self, caller: Caller, mount: Mount, path: str, parts: tuple[str, ...]) -> Place:
+    async def _own(self, caller: Caller) -> Folder:
+        if _known(caller, "", None) is None:
+            await _kept(caller, "", None, lambda: self._open_own(caller.name), None)
+        return self.own(caller)
+
+    def _open_own(self, component: str) -> Folder:
+        try:
+            root = self.policy.root_of(component)
+        except MountInvalid as error:
+            raise AccessDenied("the host forbids this component's folder", "host") from error
+        return Folder(root, self.policy.folders, ledgers=self._ledgers)
+
+    async def _mounted(
+        self, caller: Caller, mount: Mount, path: str, parts: tuple[str, ...]
+    ) -> Place:
         limits = replace(
             self.policy.folders,
             total_bytes=mount.total_bytes or _UNBOUNDED,
@@ -242,11 +262,13 @@ class Tree:
                 prefix=mount.place,
             )
 
-        folder = _kept(caller, mount.name, mount, opened)
-        folder.limits = limits
         threads = self._threads.get(mount.name)
         if threads is None:
             threads = self._threads[mount.name] = anyio.CapacityLimiter(_THREADS)
+        folder = _known(caller, mount.name, mount) or await _kept(
+            caller, mount.name, mount, opened, threads
+        )
+        folder.limits = limits
         return Place(path, folder, parts, threads=threads)
 
     def readable_mounts(self, component: str) -> list[str]:
@@ -258,7 +280,7 @@ class Tree:
         """Return those in which it may change everything, each with the bytes that it may have."""
         needed = (f"filesystem:{each}" for each in ("read", "list", "write", "delete"))
         return [
-            (str(self.policy.folder_of_mount(mount)), mount.total_bytes)
+            (str(self.policy.folder_of_mount(mount)), mount.total_bytes or _UNBOUNDED)
             for mount in self._mounts_for(component, *needed)
         ]
 
@@ -282,41 +304,39 @@ class Tree:
         }
 
 
-def own_folder(caller: Caller, policy: OslPolicy, ledgers: Ledgers | None = None) -> Folder:
-    """Return a component's own folder, which closes when its instance ends.
-
-    Raises:
-        OslError: The folder cannot be opened.
-        AccountExceeded: It would be one descriptor too many.
-    """
-
-    def opened() -> Folder:
-        try:
-            root = policy.root_of(caller.name)
-        except MountInvalid as error:
-            raise AccessDenied("the host forbids this component's folder", "host") from error
-        return Folder(root, policy.folders, ledgers=ledgers)
-
-    folder = _kept(caller, "", None, opened)
-    folder.limits = policy.folders  # they may have changed since it was opened
-    return folder
+def _known(caller: Caller, name: str, meant: object) -> Folder | None:
+    known = caller.keep(_Folders, _Folders).get(name)
+    return known[1] if known is not None and known[0] == meant else None
 
 
-def _kept(caller: Caller, name: str, meant: object, opened: Callable[[], Folder]) -> Folder:
-    folders = caller.keep(_Folders, _Folders)
-    known = folders.get(name)
-    if known is not None and known[0] == meant:
-        return known[1]
+async def _kept(
+    caller: Caller,
+    name: str,
+    meant: object,
+    opened: Callable[[], Folder],
+    threads: anyio.CapacityLimiter | None,
+) -> Folder:
+    """Open a folder on a worker thread: its disk may hang."""
+    with _held(caller, name, meant) as keep:
+        return keep(await to_thread.run_sync(opened, limiter=threads))
+
+
+@contextlib.contextmanager
+def _held(caller: Caller, name: str, meant: object) -> Generator[Callable[[Folder], Folder]]:
+    """Take a descriptor from the account for a folder that the block opens and keeps."""
     holding = caller.account.hold(descriptors=1)
+
+    def keep(folder: Folder) -> Folder:
+        caller.on_close(folder.close)
+        caller.on_close(holding.release)
+        caller.keep(_Folders, _Folders)[name] = meant, folder
+        return folder
+
     try:
-        folder = opened()
+        yield keep
     except BaseException:
         holding.release()
         raise
-    caller.on_close(folder.close)
-    caller.on_close(holding.release)
-    folders[name] = meant, folder
-    return folder
 
 
 def is_named(grants: Grants, capability: str, mount: str) -> bool:

@@ -252,7 +252,7 @@ class Processes:
             decision = self._guard.check(caller.name, "filesystem:list", path)
             if not decision.is_allowed:
                 raise AccessDenied(decision.text, decision.layer)
-        place, own = self._tree.place(caller, path), self._tree.own(caller)
+        place, own = await self._tree.place(caller, path), self._tree.own(caller)
 
         def prepared() -> tuple[dict[str, object], int]:
             own.check_room()

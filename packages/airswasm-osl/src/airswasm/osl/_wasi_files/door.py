@@ -42,7 +42,7 @@ class Door:
         self.guard = tree.guard
         self.tree = tree
 
-    def target(self, caller: Caller, base: Descriptor, path: str) -> Target:
+    async def target(self, caller: Caller, base: Descriptor, path: str) -> Target:
         """Return where a path is that a guest gave relative to a directory.
 
         Raises:
@@ -52,16 +52,18 @@ class Door:
         if base.held is not None:
             raise Refused("not-directory")
         named = named_below(base.path, path)
-        return Target(self.tree.place(caller, named.path), named.ending)
+        return Target(await self.tree.place(caller, named.path), named.ending)
 
-    def changeable(self, caller: Caller, base: Descriptor, path: str, capability: str) -> Target:
+    async def changeable(
+        self, caller: Caller, base: Descriptor, path: str, capability: str
+    ) -> Target:
         """Return where a path is, which the component may change under a capability.
 
         Raises:
             Refused: It may not, or nothing may, as with the root.
             OslError: The folder cannot be opened.
         """
-        target = self.target(caller, base, path)
+        target = await self.target(caller, base, path)
         if target.path != "/":
             self.require(caller, capability, target.path)
         if not target.place.parts or target.place.added:  # the root, or the place of a mount

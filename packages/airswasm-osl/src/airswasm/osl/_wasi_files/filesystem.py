@@ -119,7 +119,7 @@ class WasiFilesystem:
         open_flags: Collection[str],
         flags: Collection[str],
     ) -> Descriptor:
-        target = self._door.target(caller, base, path)
+        target = await self._door.target(caller, base, path)
         at, folder = target.path, target.place.folder
         if "directory" in open_flags and not _CREATES.isdisjoint(open_flags):
             raise Refused("invalid")
@@ -215,13 +215,13 @@ class WasiFilesystem:
         if descriptor.held is not None:
             place, held = descriptor.opened()
             return await place.run(lambda: using(held, os.fstat))
-        place = self._tree.place(caller, descriptor.path)
+        place = await self._tree.place(caller, descriptor.path)
         return await place.find_status()
 
     async def _read_directory(self, caller: Caller, descriptor: Descriptor) -> DirectoryEntries:
         if descriptor.held is not None:
             raise Refused("not-directory")
-        place = self._tree.place(caller, descriptor.path)
+        place = await self._tree.place(caller, descriptor.path)
         self._door.require(caller, "filesystem:list", place.path)
         holding = caller.account.hold(_HANDLE_BYTES)
         entries = await place.run(place.listed)

@@ -62,13 +62,13 @@ class Names:
     async def _hash(
         self, caller: Caller, base: Descriptor, _flags: Collection[str], path: str
     ) -> Mapping[str, int]:
-        target = self._door.target(caller, base, path)
+        target = await self._door.target(caller, base, path)
         if not self._door.may_list(caller, target.path.rpartition("/")[0] or "/"):
             self._door.require(caller, "filesystem:read", target.path, tell=False)
         return self.hashed(await _find_status(target))
 
     async def _status(self, caller: Caller, base: Descriptor, path: str) -> os.stat_result:
-        target = self._door.target(caller, base, path)
+        target = await self._door.target(caller, base, path)
         if target.path != "/":
             self._door.require(caller, "filesystem:read", target.path, tell=False)
         return await _find_status(target)
@@ -86,7 +86,7 @@ class Names:
         accessed: Case,
         modified: Case,
     ) -> None:
-        target = self._door.target(caller, base, path)
+        target = await self._door.target(caller, base, path)
         self._door.require(caller, "filesystem:write", target.path)
         folder = target.place.folder
 
@@ -102,7 +102,7 @@ class Names:
         await target.place.run(set_times)
 
     async def _create_directory(self, caller: Caller, base: Descriptor, path: str) -> None:
-        target = self._door.changeable(caller, base, path, "filesystem:write")
+        target = await self._door.changeable(caller, base, path, "filesystem:write")
 
         def create() -> None:
             if target.ending == ".":  # it names a directory that would have to be there
@@ -114,7 +114,7 @@ class Names:
             await target.place.run(create)
 
     async def _remove_directory(self, caller: Caller, base: Descriptor, path: str) -> None:
-        target = self._door.changeable(caller, base, path, "filesystem:delete")
+        target = await self._door.changeable(caller, base, path, "filesystem:delete")
 
         def remove(name: str, folder_fd: int) -> None:
             if target.ending == ".":
@@ -124,7 +124,7 @@ class Names:
         await self._removed(caller, target, remove)
 
     async def _unlink(self, caller: Caller, base: Descriptor, path: str) -> None:
-        target = self._door.changeable(caller, base, path, "filesystem:delete")
+        target = await self._door.changeable(caller, base, path, "filesystem:delete")
         await self._removed(caller, target, _unlinked)
 
     async def _removed(
@@ -144,8 +144,8 @@ class Names:
     async def _rename(
         self, caller: Caller, base: Descriptor, path: str, target_base: Descriptor, target: str
     ) -> None:
-        source = self._door.changeable(caller, base, path, "filesystem:delete")
-        to = self._door.changeable(caller, target_base, target, "filesystem:write")
+        source = await self._door.changeable(caller, base, path, "filesystem:delete")
+        to = await self._door.changeable(caller, target_base, target, "filesystem:write")
         self._door.require(caller, "filesystem:read", source.path)
         status = await _find_status(source)
         is_directory = stat_modes.S_ISDIR(status.st_mode)
