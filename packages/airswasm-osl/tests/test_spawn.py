@@ -479,6 +479,14 @@ async def test_a_setuid_program_gains_nothing(mine: Component) -> None:
     assert "CapBnd:\\t0000000000000000" in said
 
 
+async def test_a_program_stands_back_behind_the_host(host: Host, mine: Component) -> None:
+    """For processors by its niceness, for memory as the first that the kernel ends."""
+    base = os.nice(0)
+    host.bound(niceness=3)
+    said = await mine.run("import os; print(os.nice(0), open('/proc/self/oom_score_adj').read())")
+    assert said.split() == [str(min(19, base + 3)), "1000"]
+
+
 BOMB = """
 import os, time
 open("runs", "w").close()

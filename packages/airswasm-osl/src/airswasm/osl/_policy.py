@@ -203,6 +203,7 @@ class ProcessPolicy:
         open_files: Files that a process may hold open.
         programs: Programs that one component may run at once.
         processes: Processes and threads of one program at once.
+        niceness: How far programs stand back behind the host when processors are busy, 0 to 19.
         variables: Names of environment variables that a component may set for its programs.
         readable: Files and folders of the host that programs may read and run, beside the system's
             and the program itself: an interpreter elsewhere.
@@ -224,6 +225,7 @@ class ProcessPolicy:
     open_files: int = 256
     programs: int = 8
     processes: int = 64
+    niceness: int = 10
     variables: tuple[str, ...] = ("LANG", "LC_ALL", "LC_CTYPE", "NO_COLOR", "TZ")
     readable: tuple[str, ...] = ()
     network: bool = False
@@ -233,6 +235,8 @@ class ProcessPolicy:
         for name in ("cpu_seconds", "memory_bytes", "open_files", "programs", "processes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
+        if not 0 <= self.niceness <= 19:
+            raise ValueError("niceness must be from 0 to 19")
         for name in self.variables:
             if name.startswith(_LOADING) or name == "PATH":
                 raise ValueError(f"variables must not have {name}: it chooses the code that runs")

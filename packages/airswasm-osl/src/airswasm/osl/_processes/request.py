@@ -71,6 +71,7 @@ def request_of(policy: OslPolicy, start: Start) -> dict[str, object]:
         "free_bytes": policy.folders.free_bytes,
         "network": bounds.network,
         "processes": bounds.processes,
+        "niceness": bounds.niceness,
         "limits": {
             "CPU": bounds.cpu_seconds,
             "AS": bounds.memory_bytes,

@@ -121,6 +121,9 @@ def _become(
                 signal.signal(each, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.umask(0o077)
+        os.nice(request["niceness"])
+        with suppress(OSError):  # where memory runs out, the kernel ends it before the host
+            Path("/proc/self/oom_score_adj").write_text("1000")
         command: list[str] = request["command"]
         drop_capabilities()
         limit(request["limits"])
