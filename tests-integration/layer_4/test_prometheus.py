@@ -109,7 +109,7 @@ def test_every_panel_has_data_and_a_fault_fires_in_both(
     for check in (["config", "prometheus.yml"], ["rules", "airswasm-rules.yml"]):
         subprocess.run(["promtool", "check", *check], cwd=folder, check=True, capture_output=True)
     prometheus = Prometheus(folder)
-    with terminal.host("--listen", str(port)), prometheus.running():
+    with terminal.host("--listen", str(port)) as host, prometheus.running():
         until(prometheus.is_scraping, f"it scrapes\n{(folder / 'log').read_text()}")
         for _ in range(2):
             terminal.run("send", works.name, "hello")
@@ -132,6 +132,16 @@ def test_every_panel_has_data_and_a_fault_fires_in_both(
             f"every panel has data; at first none had {absent}",
             patience=30,
         )
+        address = f"http://127.0.0.1:{port}/metrics"
+        request = urllib.request.Request(
+            address, headers={"Authorization": f"Bearer {made['token']}"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            page = answer.read()
+        linted = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True)
+        assert (linted.returncode, linted.stdout + linted.stderr) == (0, b"")
+        host.kill()
+        assert firing(terminal) == {"ComponentGivenUp"}, "the store has it"
 
 
 def firing(terminal: Terminal) -> set[str]:

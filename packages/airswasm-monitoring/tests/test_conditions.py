@@ -265,7 +265,7 @@ def test_the_host_fires_when_prometheus_does(seed: int, tmp_path: Path) -> None:
             cases.append(
                 {"eval_time": f"{step * STEP}s", "alertname": rule.name, "exp_alerts": expected}
             )
-    assert changing >= 3, "rules that never change test nothing"
+    assert changing, "rules that never change test nothing"
     assert promtool(tmp_path, rules, rule_tests(drawn.world, cases)) == ""
 
 
