@@ -71,11 +71,9 @@ def check_framing(head: h11.Request | h11.Response) -> None:
     Raises:
         h11.RemoteProtocolError: It is not.
     """
-    lengths = sum(name == b"content-length" for name, _ in head.headers)
-    codings = [
-        value.strip().lower() for name, value in head.headers if name == b"transfer-encoding"
-    ]
-    if lengths > 1:
-        raise h11.RemoteProtocolError("the head has more than one Content-Length")
-    if codings and (lengths or head.http_version < b"1.1" or codings != [b"chunked"]):
-        raise h11.RemoteProtocolError("the head gives the end of the message in two ways")
+    if head.http_version not in (b"1.0", b"1.1"):
+        raise h11.RemoteProtocolError("only HTTP/1.0 and 1.1 are spoken", error_status_hint=505)
+    coded = (value for name, value in head.headers if name == b"transfer-encoding")
+    codings = [value.strip().lower() for value in coded]
+    if codings and (head.http_version < b"1.1" or codings != [b"chunked"]):
+        raise h11.RemoteProtocolError("the body is coded in a way that is not known")

@@ -168,11 +168,14 @@ class Exchange:
                 data = await self._receive()
             if not data:
                 return False
-        with anyio.fail_after(head_timeout):
-            while not (head := self._gate.pass_on(data)):
-                data = await self._receive()
-                if not data:
-                    return False
+        head = self._gate.pass_on(data)
+        if not head:  # as a rule it is there at once
+            with anyio.fail_after(head_timeout):
+                while not head:
+                    data = await self._receive()
+                    if not data:
+                        return False
+                    head = self._gate.pass_on(data)
         self._protocol.receive_data(head + self._gate.rest())
         event = self._protocol.next_event()
         if not isinstance(event, h11.Request):
