@@ -35,7 +35,8 @@ class IncomingHandler(Exported):
         OutgoingBody.finish(body, None)
 
     def endless(self, _request: IncomingRequest, out: ResponseOutparam) -> None:
-        with begin(out).write() as sink:
+        body = begin(out)  # kept: Python would drop it, and with it the response
+        with body.write() as sink:
             while True:
                 sink.blocking_write_and_flush(PART)
 
@@ -46,7 +47,8 @@ class IncomingHandler(Exported):
         OutgoingBody.finish(body, Fields.from_list([("x-sum", b"3")]))
 
     def half(self, _request: IncomingRequest, out: ResponseOutparam) -> None:
-        with begin(out).write() as sink:
+        body = begin(out)
+        with body.write() as sink:
             sink.blocking_write_and_flush(b"half")
 
     def lying(self, _request: IncomingRequest, out: ResponseOutparam) -> None:
