@@ -646,7 +646,7 @@ airswasm_count airswasm_open_to_create(airswasm_text path);
 airswasm_count airswasm_open_to_replace(airswasm_text path);
 airswasm_content airswasm_file_read(uint32_t file, uint64_t offset, uint32_t max_bytes);
 airswasm_done airswasm_file_write(uint32_t file, uint64_t offset, airswasm_bytes content);
-/* `value` is the offset at which it was written. */
+/* `value` is the new size. */
 airswasm_id airswasm_file_append(uint32_t file, airswasm_bytes content);
 airswasm_done airswasm_file_set_size(uint32_t file, uint64_t size_bytes);
 airswasm_done airswasm_file_sync(uint32_t file);
