@@ -192,7 +192,7 @@ def test_a_flood_of_denials_does_not_fill_the_log() -> None:
     assert lines.events[-1].component == "local/b"
     clock.now = 1.0
     get(Paying("local/a"), "k")  # type: ignore[operator]
-    assert lines.events[-1].detail == {"unwritten": "4000"}
+    assert lines.events[-1].detail == {"layer": "grants", "unwritten": "4000"}
 
 
 def test_what_is_not_written_is_counted_where_an_operator_looks() -> None:

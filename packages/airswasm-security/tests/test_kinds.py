@@ -12,7 +12,7 @@ from airswasm.security import (
     Spelling,
     UnknownCapability,
 )
-from airswasm.wit import Capability
+from airswasm.wit import BlockPartUnusable, Capability
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,7 +50,7 @@ def test_a_spelling_is_loaded_when_it_is_asked_for() -> None:
     assert DECLARED.spelling("storage:read") is PLAIN
     assert DECLARED.spelling("alarm:set") is PLAIN
     assert DECLARED.resource("alarm:set", "noon") == Resource("noon")
-    with pytest.raises(AttributeError, match="NOTHING"):
+    with pytest.raises(BlockPartUnusable, match="NOTHING"):
         DECLARED.spelling("alarm:lost")
 
 
