@@ -200,13 +200,16 @@ class Connection:
         if kept == "none" or (kept == "errors" and status < 400):
             return
         asked = exchange.asked
-        target = safe_text(asked.target)[:_SHOWN_CHARACTERS]
-        message = f"{asked.method} {target} {status}" + (f": {problem}" if problem else "")
+        method, target, host = (
+            safe_text(each)[:_SHOWN_CHARACTERS]
+            for each in (asked.method, asked.target, asked.authority)
+        )
+        message = f"{method} {target} {status}" + (f": {problem}" if problem else "")
         fields = {
             "client": self._peer,
-            "method": asked.method,
+            "method": method,
             "target": target,
-            "host": safe_text(asked.authority)[:_SHOWN_CHARACTERS],
+            "host": host,
             "status": status,
             "bytes_in": exchange.bytes_in,
             "bytes_out": exchange.bytes_out,
