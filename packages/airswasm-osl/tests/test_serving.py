@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
+import socket
+import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -225,6 +228,11 @@ HEADS = (
     b"0\r\n\r\n",
     b"POST /hello HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     b"POST /hello HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"CONNECT /hello HTTP/1.1\r\nHost: a\r\n\r\n",
+    *(
+        b"GET /hello HTTP/1.1\r\nHost: %b\r\n\r\n" % host
+        for host in (b"a b", b"a, b", b"a/b", b"u@a", b"a:1:2", b"a:x", b"[::1", b"\xff", b"a#b")
+    ),
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     b"GET /hello HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 40_000 + b"\r\n\r\n",
 )
@@ -250,20 +258,68 @@ async def test_a_client_that_drips_is_given_up(host: Host) -> None:
 
 async def test_a_client_cannot_forge_lines(host: Host) -> None:
     """What it writes is escaped, and cut."""
-    await host.ask("/hello/%1b%5b31m" + "x" * 2_000, host_name="\x7f")
+    await host.ask("/hello/%1b%5b31m" + "x" * 2_000, host_name="\x7f", method="X" * 2_000)
     (line,) = host.lines(HELLO)
     assert line.message.isprintable()
-    assert len(line.message) < 700
+    assert line.fields is not None
+    assert max(len(str(each)) for each in (line.message, *line.fields.values())) < 1_200
 
 
-async def test_connections_are_bounded(tmp_path: Path, anyio_backend: str) -> None:
-    """One more is closed at once, and the host says so in its health."""
-    async with serving(tmp_path / "home", connections=1) as host:
-        async with await host.connect() as first:
-            await first.send(b"GET ")
+async def test_a_connection_takes_the_place_of_one_that_waits(
+    tmp_path: Path, anyio_backend: str
+) -> None:
+    """Clients that say nothing keep none out; the host says in its health that it is full."""
+    async with serving(tmp_path / "home", connections=3) as host, AsyncExitStack() as stack:
+        silent = []
+        for _ in range(3):
+            silent.append(await stack.enter_async_context(await host.connect()))
+            await silent[-1].send(b"GET ")
+        with anyio.fail_after(30):
             while not list(host.server.findings()):
                 await anyio.lowlevel.checkpoint()
+            for _ in range(10):
+                assert (await host.ask("/"))[0] == 404
+            with pytest.raises(anyio.EndOfStream):
+                await silent[0].receive()
+
+
+async def test_a_request_under_way_keeps_its_connection(tmp_path: Path, anyio_backend: str) -> None:
+    """One more is closed at once where all connections have a request."""
+    async with serving(tmp_path / "home", connections=1) as host:
+        await host.system.install(package(HELLO, wat("hello")), approve=yes)
+        async with await host.connect() as first:
+            head = b"POST /hello HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nExpect: 100-continue"
+            await first.send(head + b"\r\n\r\n")
+            assert b" 100 " in await first.receive()
             assert await host.raw(b"") == b""
+            await first.send(b"x")
+            assert b" 200 " in await first.receive()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process has no limit on files there")
+async def test_a_host_without_descriptors_serves_when_it_has_some(
+    tmp_path: Path, anyio_backend: str
+) -> None:
+    """What cannot be accepted waits; the server does not end, and the host with it."""
+    import resource
+
+    async with serving(tmp_path / "home") as host:
+        address, _, port = host.server.address.rpartition(":")
+        with socket.socket() as client:
+            client.setblocking(False)
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            spare = os.dup(client.fileno())
+            os.close(spare)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (spare, hard))
+            try:
+                client.connect_ex((address, int(port)))
+                with anyio.fail_after(30):
+                    while not any("accept" in each.text for each in host.server.findings()):
+                        await anyio.lowlevel.checkpoint()
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            assert (await host.ask("/"))[0] == 404
+        assert not any("accept" in each.text for each in host.server.findings())
 
 
 # -- settings --------------------------------------------------------------------------------------

@@ -517,6 +517,31 @@ def keeper_of(host: Host) -> subprocess.Popen[bytes]:
     return process
 
 
+async def test_many_start_at_once(host: Host) -> None:
+    """Also while the process that starts them takes no more; each component has its bound."""
+    host.bound(programs=2)
+    components = [host.add(f"local/c{number}") for number in range(6)]
+    assert await components[0].run("print('works')") == "works\n"
+    keeper, answers = host.processes._keeper, list[object]()
+
+    async def start(component: Component) -> None:
+        answers.append(await component.spawn("60", program="/usr/bin/sleep"))
+
+    assert keeper._socket is not None
+    keeper._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    keeper_of(host).send_signal(signal.SIGSTOP)
+    async with anyio.create_task_group() as tasks:
+        for component in components * 4:
+            tasks.start_soon(start, component)
+        with anyio.fail_after(30):
+            while keeper._sending.statistics().tasks_waiting < 3:
+                await anyio.lowlevel.checkpoint()
+        keeper_of(host).send_signal(signal.SIGCONT)
+    assert len([each for each in answers if isinstance(each, Ok)]) == 2 * 6
+    refused = [each.value for each in answers if isinstance(each, Err)]
+    assert {getattr(each, "name", None) for each in refused} == {"limit-exceeded"}
+
+
 async def test_a_program_outlives_the_keeper_and_another_starts(
     host: Host, mine: Component
 ) -> None:

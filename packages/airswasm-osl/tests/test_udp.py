@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from airswasm.osl import BLOCK, Doorman, Network, NetworkPolicy, Udp
+from airswasm.osl._network.traffic import DATAGRAM_BYTES, Ledger
 from airswasm.runtime import Caller, Case, Err, Ok
 from airswasm.security import Grants, Guard, Kinds
 
@@ -65,3 +66,20 @@ async def test_what_is_refused(anyio_backend: str) -> None:
     answer = await exchange("127.0.0.1:9", "127.0.0.1:9", b"x" * 70_000)
     assert isinstance(answer, Err)
     assert answer.value.name == "limit-exceeded"
+
+
+async def test_a_rate_holds_for_large_datagrams(anyio_backend: str) -> None:
+    """A datagram moves as a whole, and the next waits until the rate has paid for it."""
+    ledger = Ledger(NetworkPolicy(bytes_per_second=1_000))
+    assert ledger.room_bytes("local/a", 1) == 1
+    ledger.note_sent("local/a", DATAGRAM_BYTES)
+    assert ledger.room_bytes("local/a", 1) == 0
+    assert ledger.delay("local/a") > 60
+
+
+async def test_what_moved_without_a_rate_is_not_owed(anyio_backend: str) -> None:
+    """An operator who sets one stops no component for hours."""
+    ledger = Ledger(NetworkPolicy(bytes_per_second=0))
+    ledger.note_sent("local/a", 10**12)
+    ledger.policy = NetworkPolicy(bytes_per_second=100_000)
+    assert ledger.delay("local/a") < 2

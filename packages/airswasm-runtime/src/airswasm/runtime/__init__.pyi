@@ -1,4 +1,4 @@
-from ._account import Account, Holding, HostMemory, HostSettings
+from ._account import Account, Holding, HostMemory, HostSettings, machine_descriptors
 from ._block import BLOCK
 from ._blocking import BlockingEngine, BlockingInstance, BlockingPool, in_thread
 from ._calls.call import Call, CallState
@@ -197,6 +197,7 @@ __all__ = (
     "in_thread",
     "noting",
     "is_cancelled_by_scope",
+    "machine_descriptors",
     "outlast",
     "self_test",
 )

@@ -28,7 +28,7 @@ from ._limits import KIB, MIB
 from ._single import Single
 from .errors import AccountExceeded
 
-__all__ = ("Account", "HostMemory", "HostSettings", "Holding")
+__all__ = ("Account", "HostMemory", "HostSettings", "Holding", "machine_descriptors")
 
 HANDLE_BYTES = 256
 """Of a handle: the entry in the table, and a small object behind it."""

@@ -212,7 +212,7 @@ class Filesystem:
             with told(place.path):
                 files = OpenFiles.of(caller, place.folder.limits.open_files)
             size_bytes = _HANDLE_BYTES + 4 * len(place.path)
-            holding = caller.account.hold(size_bytes, descriptors=1 if flags is not None else 3)
+            holding = caller.account.hold(size_bytes, descriptors=1 if flags is not None else 2)
             try:
                 opened = await place.run(
                     lambda: _replacing(place) if flags is None else _opened(place, flags)

@@ -152,18 +152,17 @@ class Folder:
             OSError: The system's error.
         """
         check_depth(len(parts))
-        with (
-            self.changing(parts) as folder_fd,
-            self._held.using() as root_fd,
-            contextlib.ExitStack() as stack,
-        ):
+        with self.changing(parts) as folder_fd:
+            check_replaceable(folder_fd, parts[-1])
+        with self._held.using() as root_fd, contextlib.ExitStack() as stack:
             with self.charged(ENTRY_BYTES, 1):  # afterwards it is there, and measured
                 fd, name = stack.enter_context(self._ledger.staged(root_fd))
-            check_replaceable(folder_fd, parts[-1])
 
             def commit() -> None:
-                check_replaceable(folder_fd, parts[-1])
-                os.replace(name, parts[-1], src_dir_fd=root_fd, dst_dir_fd=folder_fd)
+                with self.changing(parts) as now_fd:  # the other may be at a name of no grant now
+                    check_replaceable(now_fd, parts[-1])
+                    with self._ledger.moving():
+                        os.replace(name, parts[-1], src_dir_fd=root_fd, dst_dir_fd=now_fd)
 
             yield Replacement(fd, commit)
 
@@ -222,7 +221,8 @@ class Folder:
         """
         with self.changing(source) as source_fd, self.changing(target) as target_fd:
             check_depth(len(target) + levels(source[-1], source_fd))
-            os.rename(source[-1], target[-1], src_dir_fd=source_fd, dst_dir_fd=target_fd)
+            with self._ledger.moving():
+                os.rename(source[-1], target[-1], src_dir_fd=source_fd, dst_dir_fd=target_fd)
 
     def list_directory(self, path: str) -> list[Entry]:
         """Return the entries of a directory, by name, without the host's own.

@@ -90,6 +90,12 @@ class Ledger:
                 )
 
     @contextlib.contextmanager
+    def moving(self) -> Generator[None]:
+        """Rename in the block: what moves while the folder is measured might not be counted."""
+        with self._lock:
+            yield
+
+    @contextlib.contextmanager
     def staged(self, root_fd: int) -> Generator[tuple[int, str]]:
         """Yield the descriptor of a new file, and the name that it has for now.
 

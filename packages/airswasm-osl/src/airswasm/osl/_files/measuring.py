@@ -81,7 +81,8 @@ def _walked(root_fd: int) -> Generator[tuple[int, list[str], list[str], int]]:
 
     Each level takes a descriptor while it is looked at, and none of Python's stack.
     """
-    opened, waiting = [os.dup(root_fd)], list[list[str]]()
+    # a duplicate would share its place in the list of names with others that read it
+    opened, waiting = [os.open(".", _DIRECTORY, dir_fd=root_fd)], list[list[str]]()
     try:
         while opened:
             if len(waiting) < len(opened):
@@ -93,12 +94,22 @@ def _walked(root_fd: int) -> Generator[tuple[int, list[str], list[str], int]]:
                 os.close(opened.pop())
             else:
                 check_depth(len(opened), 2 * DEPTH)  # a program may have nested them
-                with contextlib.suppress(FileNotFoundError):  # removed meanwhile
-                    name = waiting[-1].pop()
+                name = waiting[-1].pop()
+                with _vanishing():
                     opened.append(os.open(name, _DIRECTORY | _STRICT, dir_fd=opened[-1]))
     finally:
         for fd in opened:
             os.close(fd)
+
+
+@contextlib.contextmanager
+def _vanishing() -> Generator[None]:
+    """Pass over a directory that was removed meanwhile, or has made place for a file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
 
 
 def _listed(fd: int) -> tuple[list[str], list[str]]:

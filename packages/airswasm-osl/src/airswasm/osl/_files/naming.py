@@ -14,6 +14,8 @@ from .measuring import PARTIAL_PREFIX
 __all__ = ("Entry", "FileInfo", "Parts", "is_for_guests", "parts_of", "told")
 
 Parts = Sequence[str]
+_LATEST_NS = 2**64 - 1
+"""In the year 2554; some file systems have later times, and WIT has no number for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class FileInfo:
     @classmethod
     def of(cls, status: os.stat_result) -> FileInfo:
         """Return what the system's answer says."""
-        return cls(kind_of(status.st_mode), status.st_size, max(0, status.st_mtime_ns))
+        modified_ns = min(max(0, status.st_mtime_ns), _LATEST_NS)
+        return cls(kind_of(status.st_mode), status.st_size, modified_ns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,9 @@ from .addresses import Endpoint
 from .binding import as_endpoint
 from .gate import LISTEN_UDP
 from .open_sockets import WOULD_BLOCK, GrantedSocket
+from .traffic import DATAGRAM_BYTES
 
-__all__ = ("DATAGRAM_BYTES", "Datagrams")
-
-DATAGRAM_BYTES = 65_507
-"""The largest payload of a UDP datagram over IPv4."""
+__all__ = ("Datagrams",)
 
 
 class Datagrams(GrantedSocket):

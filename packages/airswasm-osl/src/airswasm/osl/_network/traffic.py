@@ -15,11 +15,13 @@ from airswasm.runtime import Meters
 from .._policy import NetworkPolicy
 from ..errors import TrafficExceeded
 
-__all__ = ("RECEIVED", "SENT", "SOCKETS", "Ledger", "Traffic")
+__all__ = ("DATAGRAM_BYTES", "RECEIVED", "SENT", "SOCKETS", "Ledger", "Traffic")
 
 SENT = "network_sent_bytes_total"
 RECEIVED = "network_received_bytes_total"
 SOCKETS = "network_sockets"
+DATAGRAM_BYTES = 65_507
+"""The largest payload of a UDP datagram over IPv4, which moves as a whole."""
 _LEAST_BYTES = 4_096
 """A transfer waits until so many bytes may move, or a twentieth of a second's, if those are less:
 with single bytes it would wake for each."""
@@ -127,5 +129,6 @@ class Ledger:
     def _fill(self, mine: Traffic) -> None:
         now, rate = anyio.current_time(), self.policy.bytes_per_second
         gained = (now - mine.filled_at) * rate
-        mine.tokens = min(float(rate), max(mine.tokens, -float(rate)) + gained)
+        owed = float(max(rate, DATAGRAM_BYTES))  # at most: all that moved without a rate is more
+        mine.tokens = min(float(rate), max(mine.tokens, -owed) + gained)
         mine.filled_at = now

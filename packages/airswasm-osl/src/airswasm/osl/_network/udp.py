@@ -17,9 +17,10 @@ from .._effects import RunningEffect
 from ..errors import Disconnected, LimitReached, NotFound, TimedOut
 from .addresses import Endpoint, connect
 from .binding import bound, own_endpoint
-from .datagrams import DATAGRAM_BYTES, Datagrams
+from .datagrams import Datagrams
 from .gate import LISTEN_UDP, SEND
 from .places import Network, Place
+from .traffic import DATAGRAM_BYTES
 
 
 class Udp:

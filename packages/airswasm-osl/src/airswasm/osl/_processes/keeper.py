@@ -8,6 +8,7 @@ threads.
 
 from __future__ import annotations
 
+import errno
 import socket
 import subprocess
 import weakref
@@ -23,6 +24,8 @@ from ..errors import KeeperFailed
 __all__ = ("ProgramKeeper",)
 
 _END_SECONDS = 5.0
+_FULL_SECONDS = 0.01
+"""Until the next try, where more descriptors are on their way than the system allows."""
 
 
 class ProgramKeeper:
@@ -34,7 +37,7 @@ class ProgramKeeper:
 
     def __init__(self, python: Callable[[], str]) -> None:
         self._python = python
-        self._starting = anyio.Lock()
+        self._sending = anyio.Lock()
         self._socket: socket.socket | None = None
         self._end_process: Callable[[], object] = _nothing
         self._users = 0
@@ -55,28 +58,28 @@ class ProgramKeeper:
         Raises:
             KeeperFailed: There is no process to do so.
         """
-        for is_last in (False, True):
-            process = await self._started()
-            try:
-                await _sent(process, descriptors)
-            except (BrokenPipeError, ConnectionError) as error:  # it was killed
-                self._end()
-                if is_last:
-                    raise KeeperFailed("it ended") from error
-            else:
-                return
+        async with self._sending:  # one waits until there is room, and the others for it
+            for is_last in (False, True):
+                process = await self._started()
+                try:
+                    await _sent(process, descriptors)
+                except ConnectionError as error:  # it was killed
+                    self._end()
+                    if is_last:
+                        raise KeeperFailed("it ended") from error
+                else:
+                    return
 
     async def _started(self) -> socket.socket:
-        async with self._starting:
-            if self._socket is not None:
-                return self._socket
-            try:
-                started, process = await to_thread.run_sync(self._start)
-            except OSError as error:
-                raise KeeperFailed(str(error)) from error
-            self._socket = started
-            self._end_process = weakref.finalize(self, _ended, started, process)
-            return started
+        if self._socket is not None:
+            return self._socket
+        try:
+            started, process = await to_thread.run_sync(self._start)
+        except OSError as error:
+            raise KeeperFailed(str(error)) from error
+        self._socket = started
+        self._end_process = weakref.finalize(self, _ended, started, process)
+        return started
 
     def _start(self) -> tuple[socket.socket, subprocess.Popen[bytes]]:
         command = confined_python("keeper", self._python() or None)
@@ -130,5 +133,9 @@ async def _sent(process: socket.socket, descriptors: Sequence[int]) -> None:
             socket.send_fds(process, [b"\0"], descriptors)
         except BlockingIOError:
             await anyio.wait_writable(process)
+        except OSError as error:
+            if error.errno != errno.ETOOMANYREFS:
+                raise
+            await anyio.sleep(_FULL_SECONDS)
         else:
             return

@@ -171,11 +171,9 @@ class Processes:
         if os.name != "posix":
             raise OperationFailed("only POSIX systems can confine programs")
         caller.charge(_START_FUEL)
-        bounds, children = self.policy.processes, Children.of(caller)
+        bounds = self.policy.processes
         check_arguments(command[0], command[1:])
         variables = environment_of(bounds, environment)
-        if len(children) >= bounds.programs:
-            raise TooManyPrograms(bounds.programs)
         program, real_path = await to_thread.run_sync(open_program, command[0])
         try:
             if real_path != command[0]:
@@ -204,6 +202,9 @@ class Processes:
         effect: RunningEffect,
     ) -> Child:
         children, own = Children.of(caller), self._tree.own(caller)
+        most = self.policy.processes.programs
+        if len(children) >= most:  # nothing waits from here until the child is among them
+            raise TooManyPrograms(most)
         self._keeper.serve(caller)
         holding = caller.account.hold(_PROCESS_BYTES, descriptors=_DESCRIPTORS)
         try:

@@ -92,12 +92,17 @@ class Connection:
         stream: The connection.
         desk: What connections share.
         peer: The client's address.
+
+    Attributes:
+        waits_since: When it began to wait for a request, by the desk's clock; None while one is
+            under way.
     """
 
     def __init__(self, stream: anyio.abc.ByteStream, desk: Desk, peer: str) -> None:
         self._stream = stream
         self._desk = desk
         self._peer = peer
+        self.waits_since: float | None = desk.clock()
 
     async def run(self) -> None:
         """Serve until one of the two closes the connection, or it rests for too long."""
@@ -105,13 +110,14 @@ class Connection:
         while True:
             policy = self._desk.policy
             exchange = Exchange(self._stream, HeadGate(policy.head_bytes), policy.idle_timeout)
-            started = self._desk.clock()
+            self.waits_since = started = self._desk.clock()
             try:
                 if not await exchange.head(rest, policy.head_timeout):
                     return
             except (h11.RemoteProtocolError, TimeoutError) as error:
                 await self._refuse_unread(exchange, error)
                 return
+            self.waits_since = None
             await self._serve(exchange, started)
             if not exchange.is_done:
                 return
@@ -194,13 +200,16 @@ class Connection:
         if kept == "none" or (kept == "errors" and status < 400):
             return
         asked = exchange.asked
-        target = safe_text(asked.target)[:_SHOWN_CHARACTERS]
-        message = f"{asked.method} {target} {status}" + (f": {problem}" if problem else "")
+        method, target, host = (
+            safe_text(each)[:_SHOWN_CHARACTERS]
+            for each in (asked.method, asked.target, asked.authority)
+        )
+        message = f"{method} {target} {status}" + (f": {problem}" if problem else "")
         fields = {
             "client": self._peer,
-            "method": asked.method,
+            "method": method,
             "target": target,
-            "host": safe_text(asked.authority)[:_SHOWN_CHARACTERS],
+            "host": host,
             "status": status,
             "bytes_in": exchange.bytes_in,
             "bytes_out": exchange.bytes_out,

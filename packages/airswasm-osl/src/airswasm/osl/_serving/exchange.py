@@ -7,6 +7,7 @@ so that a client that drips holds a place, and nothing else, for a known time.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ __all__ = ("Asked", "BodyTooLarge", "ClientGone", "Exchange", "Headers")
 READ_BYTES = 64 * 1024
 _MOST_AHEAD_BYTES = 64 * 1024
 """The most that a client may send of its next request before this one is answered."""
+
+_AUTHORITY = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~%!$&'()*+;=-]*)(?::[0-9]{0,5})?")
+"""A host as RFC 9110 has it in `Host`, which may be empty; a comma would make a list."""
 
 Headers: TypeAlias = Sequence[tuple[str, bytes]]
 
@@ -84,6 +88,8 @@ class Asked:
             h11.RemoteProtocolError: It has no safe reading.
         """
         check_framing(head)
+        if head.method == b"CONNECT":
+            raise h11.RemoteProtocolError("no tunnels are made", error_status_hint=501)
         target = head.target.decode("ascii")
         path = target.partition("?")[0]
         if not path.startswith("/") or "#" in target:
@@ -93,6 +99,9 @@ class Asked:
         except InvalidResource as error:
             raise h11.RemoteProtocolError(f"the path is refused: {error.reason}") from error
         named = dict(head.headers)
+        authority = named.get(b"host", b"")
+        if _AUTHORITY.fullmatch(authority) is None:
+            raise h11.RemoteProtocolError("the Host is no host with a port")
         length = named.get(b"content-length")
         coded = b"transfer-encoding" in named
         headers = [
@@ -104,7 +113,7 @@ class Asked:
             head.method.decode("ascii"),
             spelled,
             target,
-            named.get(b"host", b"").decode("latin-1"),
+            authority.decode("ascii"),
             headers,
             None if coded else int(length or b"0"),
         )

@@ -10,12 +10,20 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import anyio
 import anyio.abc
 from airswasm.lifecycle import LogBook
-from airswasm.runtime import Finding, Health, HealthSources, LiveSettings, Meters, Services
+from airswasm.runtime import (
+    Finding,
+    Health,
+    HealthSources,
+    LiveSettings,
+    Meters,
+    Services,
+    machine_descriptors,
+)
 from airswasm.security import Guard
 from airswasm.wit import safe_text
 from anyio.abc import SocketAttribute
@@ -31,6 +39,10 @@ __all__ = ("HttpServer", "observe")
 
 _BACKLOG = 1024
 _HANDSHAKE_SECONDS = 10.0
+_SHARE = 4
+"""Connections take at most one in so many of the descriptors of the process."""
+_PAUSE_SECONDS = 0.1
+"""Until the next try, where a connection could not be accepted."""
 
 
 class HttpServer:
@@ -51,8 +63,9 @@ class HttpServer:
         self._socket: socket.socket | None = None
         self._tls: ssl.SSLContext | None = None
         self.address = ""
-        self._open_connections = 0
+        self._open: dict[Connection, anyio.CancelScope] = {}
         self._fault = ""
+        self._listener: _Steady | None = None
         self._desk = Desk(
             policy=policy,
             routing=Routing(policy.routes),
@@ -67,7 +80,7 @@ class HttpServer:
         if services.has(HealthSources):
             services.get(HealthSources).add("http", self.findings)
         if policy.listen:
-            self._open(policy)
+            self._listen(policy)
 
     def take_over(self, policy: ServingPolicy) -> None:
         """Serve by other routes and limits from the next request on; the address stays."""
@@ -76,15 +89,23 @@ class HttpServer:
 
     def findings(self) -> Iterable[Finding]:
         """Return what keeps clients away."""
-        most = self._desk.policy.connections
-        if self.address and self._open_connections >= most:
-            text = f"all {most} connections are taken; others are closed at once"
-            yield Finding(Health.DEGRADED, "http", text, "raise [http] connections")
+        most = self._most
+        if self.address and len(self._open) >= most:
+            text = f"all {most} connections are taken; each other takes the place of one that waits"
+            hint = "raise [http] connections, and the files that the host may open (ulimit -n)"
+            yield Finding(Health.DEGRADED, "http", text, hint)
+        if self._listener is not None and self._listener.problem:
+            text = f"connections cannot be accepted: {self._listener.problem}"
+            yield Finding(Health.DEGRADED, "http", text, "let the host open more files (ulimit -n)")
         if self._fault:
             text = f"a connection ended by a fault of the host: {self._fault}"
             yield Finding(Health.DEGRADED, "http", text, "report it")
 
-    def _open(self, policy: ServingPolicy) -> None:
+    @property
+    def _most(self) -> int:
+        return max(1, min(self._desk.policy.connections, machine_descriptors() // _SHARE))
+
+    def _listen(self, policy: ServingPolicy) -> None:
         """Take the address now, so that a host that cannot serve does not start."""
         address, port = read_listen(policy.listen)
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
@@ -108,7 +129,8 @@ class HttpServer:
         if self._socket is None:
             return
         try:
-            listener = await anyio.abc.SocketListener.from_socket(self._socket)
+            accepted = await anyio.abc.SocketListener.from_socket(self._socket)
+            self._listener = listener = _Steady(accepted, lambda: 2 * self._most)
             if self._tls is None:
                 await listener.serve(self._serve)
             else:
@@ -124,18 +146,86 @@ class HttpServer:
 
     async def _serve(self, stream: anyio.abc.ByteStream) -> None:
         """Serve one connection; what goes wrong with it does not concern the others."""
-        if self._open_connections >= self._desk.policy.connections:
+        if len(self._open) >= self._most and not self._make_room():
             await anyio.aclose_forcefully(stream)
             return
-        self._open_connections += 1
+        peer = stream.extra(SocketAttribute.remote_address, ("", 0))  # noqa: S610
+        connection = Connection(stream, self._desk, str(peer[0]))
         try:
-            peer = stream.extra(SocketAttribute.remote_address, ("", 0))  # noqa: S610
-            await Connection(stream, self._desk, str(peer[0])).run()
+            with anyio.CancelScope() as scope:
+                self._open[connection] = scope
+                await connection.run()
         except Exception as error:  # a fault of ours must not end the host at a client's wish
             self._fault = f"{type(error).__name__}: {safe_text(error)}"
         finally:
-            self._open_connections -= 1
+            self._open.pop(connection, None)
             await anyio.aclose_forcefully(stream)
+
+    def _make_room(self) -> bool:
+        """Close the connection that has waited longest for a request.
+
+        Clients that connect and say nothing would else keep all others out.
+        """
+        waiting = [each for each in self._open if each.waits_since is not None]
+        if not waiting:
+            return False
+        longest = min(waiting, key=lambda each: each.waits_since or 0.0)
+        self._open.pop(longest).cancel()
+        return True
+
+
+class _Steady(anyio.abc.Listener[anyio.abc.SocketStream]):
+    """A listener that goes on after it could not accept a connection.
+
+    A client can reset its connection before it is accepted, and a host can be out of descriptors;
+    neither is a reason to serve no more.
+
+    Attributes:
+        problem: Why the last one could not be accepted; empty where it was.
+
+    Args:
+        listener: Accepts connections.
+        most: Returns how many may be open, those included whose TLS handshake is under way.
+    """
+
+    def __init__(self, listener: anyio.abc.SocketListener, most: Callable[[], int]) -> None:
+        self._listener = listener
+        self._most = most
+        self._open = 0
+        self.problem = ""
+
+    async def serve(
+        self,
+        handler: Callable[[anyio.abc.SocketStream], Awaitable[None]],
+        task_group: anyio.abc.TaskGroup | None = None,
+    ) -> None:
+        """Hand each connection to `handler`, in a task of its own."""
+        del task_group
+
+        async def handle(stream: anyio.abc.SocketStream) -> None:
+            try:
+                if self._open > self._most():
+                    await anyio.aclose_forcefully(stream)
+                else:
+                    await handler(stream)
+            finally:
+                self._open -= 1
+
+        async with anyio.create_task_group() as group:
+            while True:
+                try:
+                    stream = await self._listener.accept()
+                except (OSError, anyio.BrokenResourceError) as error:
+                    self.problem = safe_text(error.__cause__ or error)
+                    await anyio.sleep(_PAUSE_SECONDS)
+                else:
+                    self.problem = ""
+                    self._open += 1
+                    group.start_soon(handle, stream)
+
+    async def aclose(self) -> None:
+        """Accept no more."""
+        await self._listener.aclose()
 
 
 def observe(services: Services) -> HttpServer:

@@ -74,7 +74,9 @@ class ServingPolicy:
         tls_key: The file with the private key (PEM).
         routes: The routes; the longest path that covers a request is taken, and of two with one
             path the one that names the client's host.
-        connections: Connections of clients at a time; further ones are closed at once.
+        connections: Connections of clients at a time, at most a quarter of the files that the host
+            may open; each further one takes the place of one that waits for a request, or is
+            closed at once.
         head_bytes: The largest head of a request, in bytes.
         body_bytes: The largest body of a request, in bytes, where its route says nothing.
         head_timeout: Seconds in which the head of a request must arrive, once it has begun.

@@ -18,9 +18,10 @@ from airswasm.security.addresses import Address
 from .._effects import RunningEffect
 from .._network.addresses import Endpoint
 from .._network.binding import bind
-from .._network.datagrams import DATAGRAM_BYTES, Datagrams
+from .._network.datagrams import Datagrams
 from .._network.gate import LISTEN_UDP, SEND, endpoint_of
 from .._network.places import Network, Place
+from .._network.traffic import DATAGRAM_BYTES
 from ..errors import OslError
 from .codes import Refused, read_address, socket_address
 from .readiness import Readiness
