@@ -277,7 +277,7 @@ async def test_connections_are_bounded(tmp_path: Path, anyio_backend: str) -> No
         ({"listen": "127.0.0.1"}, "no IP address"),
         ({"tls_key": "k"}, "belong together"),
         ({"routes": (HttpRoute("/a", "x/y"), HttpRoute("/a/", "x/z"))}, "two routes"),
-        ({"connections": 0}, "at least 1"),
+        ({"connections": 0}, "more than 0"),
         ({"timeout": 0.0}, "more than 0"),
     ],
 )
