@@ -8,7 +8,7 @@ import socket
 import sys
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
@@ -33,6 +33,19 @@ MODULE = "a_block_of_this_test"
 
 
 @dataclass(frozen=True, slots=True)
+class Rope:
+    """A table within the section.
+
+    Attributes:
+        length_bytes: How long it is.
+        pull: Seconds of each pull.
+    """
+
+    length_bytes: int = 1
+    pull: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class BellSettings:
     """A section of a block that only this test knows.
 
@@ -43,6 +56,8 @@ class BellSettings:
         pause: Seconds between two strokes.
         strokes: How many.
         places: Where it hangs.
+        ropes: What it hangs by.
+        ringers: The ropes of each ringer.
     """
 
     tone: Literal["low", "high"] = "low"
@@ -50,6 +65,8 @@ class BellSettings:
     pause: float = 1.5
     strokes: int = 3
     places: tuple[str, ...] = ("tower",)
+    ropes: tuple[Rope, ...] = ()
+    ringers: dict[str, Rope] = field(default_factory=dict[str, Rope])
 
     def __post_init__(self) -> None:
         if self.strokes < 1:
@@ -102,6 +119,20 @@ places = ["hall", "yard"]
     assert read(text) == expected
 
 
+def test_tables_within_a_section_have_units_too() -> None:
+    """A route's or a mount's limit is written as the section's own."""
+    content = 'ropes = [{ length_bytes = "1 KiB" }]\nringers.ada = { pull = "2 min" }'
+    settings = read(f"[bell]\n{content}")
+    assert settings.ropes == (Rope(length_bytes=1024),)
+    assert settings.ringers == {"ada": Rope(pull=120)}
+
+
+def test_the_setting_that_holds_a_wrong_table_is_what_config_shows() -> None:
+    """`config get bell.ropes.pull` would be told that there is no such setting."""
+    inner = ConfigurationInvalid("", [ManifestProblem("", 0, "bell.ropes.pull", "wrong")])
+    assert "`airswasm config get bell.ropes`" in inner.hint
+
+
 def test_the_environment_wins_over_the_file() -> None:
     """AIRSWASM_SECTION_KEY, as TOML or as plain text; an empty one counts as not set."""
     environment = {
@@ -131,6 +162,14 @@ def test_the_environment_wins_over_the_file() -> None:
         ('[bell]\nsize_bytes = "4 MB/s"', "config.toml:2: bell.size_bytes:"),
         ("[bell]\npause = 2020-01-01", "bell"),
         ("[bell", "not TOML"),
+        (
+            "[[bell.ropes]]\npul = 1",
+            "config.toml:2: bell.ropes.pul: unknown key; did you mean `pull`?",
+        ),
+        ("[bell]\nropes = [{ pull = 1 }, { x = 1 }]", "bell.ropes.x: unknown key"),
+        ("[bell.ringers.ada]\npul = 1", "bell.ringers.ada.pul: unknown key"),
+        ('[[bell.ropes]]\nlength_bytes = "1 m"', "config.toml:2: bell.ropes.length_bytes:"),
+        ("[bell]\nropes = [1]", "config.toml:2: bell.ropes: expected a table"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(text: str, message: str) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
 
@@ -78,6 +79,7 @@ class Mount:
             )
         if not Path(self.path).is_absolute():
             raise ValueError(f"the path of the mount {self.name} is not absolute: {self.path!a}")
+        _check_not_negative(self)
 
     @property
     def place(self) -> str:
@@ -129,6 +131,7 @@ class FolderLimits:
         for folder in self.forbidden_folders:
             if not Path(folder).is_absolute():
                 raise ValueError(f"the forbidden folder {folder!a} is not absolute")
+        _check_not_negative(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,14 @@ class NetworkPolicy:
     ca_file: str = ""
     resting_connections: int = 4
     resting_seconds: float = 15.0
+
+    def __post_init__(self) -> None:
+        _check_not_negative(self)
+        check_positive(self, "connect_timeout", "timeout", "longest_timeout")
+        for port in (self.lowest_port, *self.reserved_ports):
+            if not 0 <= port < 65_536:
+                raise ValueError(f"{port} is no port: a port is a number up to 65535")
+        read_networks(self.internal_networks)
 
     def seconds(self, timeout_ms: int) -> float:
         """Return a component's timeout in seconds; 0 means the default."""
@@ -243,10 +254,49 @@ class ProcessPolicy:
         for path in self.readable:
             if not Path(path).is_absolute():
                 raise ValueError(f"readable must have absolute paths, not {path!r}")
+        _check_not_negative(self)
+        check_positive(self, "timeout", "longest_timeout")
 
     def seconds(self, timeout_ms: int) -> float:
         """Return a component's timeout in seconds; 0 means the default."""
         return min(timeout_ms / 1000 or self.timeout, self.longest_timeout)
+
+
+def read_networks(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Read networks such as `10.0.0.0/8`.
+
+    Raises:
+        ValueError: One of them is none.
+    """
+    return tuple(map(_read_network, texts))
+
+
+def _read_network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text!a} is no network, such as 10.0.0.0/8") from None
+    if str(network.network_address) != text.partition("/")[0].lower():
+        raise ValueError(f"{text!a} lies within a network; write {network}")
+    return network
+
+
+def _check_not_negative(settings: Mount | FolderLimits | NetworkPolicy | ProcessPolicy) -> None:
+    for each in fields(settings):
+        value = getattr(settings, each.name)
+        if isinstance(value, int | float) and value < 0:
+            raise ValueError(f"{each.name} must not be negative")
+
+
+def check_positive(settings: object, *names: str) -> None:
+    """Check that these fields are more than 0.
+
+    Raises:
+        ValueError: One of them is not.
+    """
+    for name in names:
+        if getattr(settings, name) <= 0:
+            raise ValueError(f"{name} must be more than 0")
 
 
 @dataclass(frozen=True, slots=True)

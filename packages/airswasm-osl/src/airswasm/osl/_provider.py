@@ -21,12 +21,12 @@ from ._files.tree import MountLayer, Tree
 from ._http.client import HttpClient, trust
 from ._http.http import Http
 from ._http.wasi import WasiHttp
-from ._network.addresses import Doorman, read_networks
+from ._network.addresses import Doorman
 from ._network.dns import Dns
 from ._network.places import Network
 from ._network.tcp import Tcp
 from ._network.udp import Udp
-from ._policy import FolderLimits, NetworkPolicy, OslPolicy, ProcessPolicy, policy_of
+from ._policy import FolderLimits, NetworkPolicy, OslPolicy, ProcessPolicy, policy_of, read_networks
 from ._processes.process import Processes
 from ._wasi_files.filesystem import WasiFilesystem
 from ._wasi_sockets.interfaces import WasiSockets
@@ -42,6 +42,7 @@ def provide(services: Services) -> Iterable[HostInterface]:
     Raises:
         ServiceMissing: One of them is missing.
         MountInvalid: A mount would give components what the forbidden list has.
+        CertificatesUnusable: HTTPS cannot trust what `[network] ca_file` names.
     """
     guard = services.get(Guard)
     meters = services.get(Meters) if services.has(Meters) else None

@@ -434,6 +434,27 @@ class MountInvalid(AccessDenied):
         super().__init__(f"{name}: {path} cannot be given to components: {reason}", "host")
 
 
+class CertificatesUnusable(AirswasmError):
+    """The file of `[network] ca_file` has no certificates that HTTPS could trust.
+
+    Attributes:
+        file: The file.
+        reason: The system's reason.
+    """
+
+    explanation = ErrorCode(
+        "E0807",
+        "certificates unusable",
+        "The file of certificates that [network] ca_file names cannot be used.",
+        "name a PEM file that the host can read: airswasm config set network.ca_file FILE",
+        ExitStatus.USAGE,
+    )
+
+    def __init__(self, file: str, reason: str) -> None:
+        self.file, self.reason = file, reason
+        super().__init__(f"network.ca_file: {file}: {reason}")
+
+
 _BY_CASE: dict[str, type[OslError]] = {
     each.case_name: each
     for each in (

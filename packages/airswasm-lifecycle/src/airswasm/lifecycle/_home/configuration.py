@@ -26,7 +26,7 @@ from typing import TypeVar, cast
 from airswasm.wit import BlockPartUnusable, Section, load_part, safe_text
 
 from .._toml.documents import NotToml, parse_toml, read_toml_text
-from .._toml.explaining import MOST_FINDINGS, did_you_mean, explain, locate
+from .._toml.explaining import MOST_FINDINGS, did_you_mean, explain, locate, model_in
 from .._toml.positions import Path as KeyPath
 from .._toml.positions import scan_positions
 from .._toml.quantities import format_bytes, parse_bytes, parse_seconds
@@ -333,19 +333,27 @@ def _table_of(
     if not isinstance(written, Mapping):
         findings.append(((section.name,), "expected a table"))
         written = {}
-    table = dict(cast("Mapping[str, object]", written))
-    known = {each.name for each in dataclasses.fields(model)}
-    unknown = [each for each in table if each not in known]
-    for key in unknown[:MOST_FINDINGS]:
-        findings.append(((section.name, key), f"unknown key{did_you_mean(key, known)}"))
-    for key in unknown:
-        del table[key]
+    table = _known_keys((section.name,), model, cast("Mapping[str, object]", written), findings)
     origins = {key: f"{file}: [{section.name}] {key}" for key in table}
-    for key in known:
+    for key in (each.name for each in dataclasses.fields(model)):
         variable = section.variable(key)
         if environment.get(variable):
             table[key], origins[key] = value_of(environment[variable]), variable
     return table, origins
+
+
+def _known_keys(
+    path: KeyPath,
+    model: type,
+    table: Mapping[str, object],
+    findings: list[tuple[KeyPath, str]],
+) -> dict[str, object]:
+    """Return a table without the keys that its model lacks, each a finding."""
+    known = {each.name for each in dataclasses.fields(model)}
+    unknown = [each for each in table if each not in known]
+    for key in unknown[:MOST_FINDINGS]:
+        findings.append(((*path, key), f"unknown key{did_you_mean(key, known)}"))
+    return {key: value for key, value in table.items() if key in known}
 
 
 def value_of(text: str) -> object:
@@ -370,7 +378,7 @@ def _validated(
     try:
         # Validate as JSON, which knows only lists and tables: strict mode then still turns them
         # into tuples and dataclasses.
-        content = json.dumps(_with_quantities(section, model, table, findings))
+        content = json.dumps(_with_quantities((section.name,), model, table, findings))
         return TypeAdapter(model).validate_json(content, strict=True)
     except ValidationError as error:
         findings += [((section.name, *path), text) for path, text in explain(error, model)]
@@ -380,27 +388,45 @@ def _validated(
 
 
 def _with_quantities(
-    section: Section,
+    path: KeyPath,
     model: type,
     table: Mapping[str, object],
     findings: list[tuple[KeyPath, str]],
 ) -> dict[str, object]:
-    """Return the table with "4 MiB" and "30 s" as numbers."""
+    """Return the table with "4 MiB" and "30 s" as numbers, in the tables within it too."""
+    hints = typing.get_type_hints(model)
     forms = {key: form for key, _, form in _described(model)}
     read: dict[str, object] = {}
     for key, value in table.items():
-        read[key] = value
-        if not isinstance(value, str):
-            continue
+        place = (*path, key)
         try:
-            if forms.get(key) == _DURATION:
+            if isinstance(value, str) and forms[key] == _DURATION:
                 read[key] = parse_seconds(value)
-            elif forms.get(key) == _SIZE:
+            elif isinstance(value, str) and forms[key] == _SIZE:
                 read[key] = parse_bytes(value)
+            else:
+                read[key] = _within(place, hints[key], value, findings)
         except ValueError as error:
-            findings.append(((section.name, key), f"{error}, not {value!r}"))
-            del read[key]
+            findings.append((place, f"{error}, not {value!r}"))
     return read
+
+
+def _within(
+    path: KeyPath, hint: object, value: object, findings: list[tuple[KeyPath, str]]
+) -> object:
+    """Return a value of that type, in which the tables of a model are checked and read as well."""
+    model = model_in(hint)
+    if model is None:
+        return value
+    if isinstance(value, list):
+        items = cast("list[object]", value)
+        return [_within(path, hint, each, findings) for each in items]
+    if not isinstance(value, Mapping):
+        return value
+    table = cast("Mapping[str, object]", value)
+    if typing.get_origin(hint) in (dict, Mapping):
+        return {key: _within((*path, key), model, each, findings) for key, each in table.items()}
+    return _with_quantities(path, model, _known_keys(path, model, table, findings), findings)
 
 
 def _settings_of(read: _Read) -> Iterator[Setting]:

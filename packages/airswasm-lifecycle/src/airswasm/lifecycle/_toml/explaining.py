@@ -21,7 +21,7 @@ _LONGEST_WORD = 64
 MOST_FINDINGS = 50
 """Problems that are told, with a suggestion each; a file may hold ten thousand."""
 
-__all__ = ("MOST_FINDINGS", "did_you_mean", "explain", "explain_problems", "locate")
+__all__ = ("MOST_FINDINGS", "did_you_mean", "explain", "explain_problems", "locate", "model_in")
 
 
 def explain_problems(
@@ -57,9 +57,9 @@ def explain(error: ValidationError, root: type) -> Iterable[tuple[KeyPath, str]]
             key = text.partition(" ")[0]
             if isinstance(value, Mapping) and key in value:  # a table's rule begins with its key
                 path, value = (*path, key), typing.cast("Mapping[str, object]", value)[key]
-            is_table = isinstance(value, Mapping)  # then the rule says which part it is about
-            value = typing.cast("object", value)
-            yield path, text if is_table else f"{text}, not {_shown(value)}"
+            is_whole = isinstance(value, Mapping | list)  # the rule says which part it is about
+            shown = _shown(typing.cast("object", value))
+            yield path, text if is_whole or shown in text else f"{text}, not {shown}"
         elif kind == "literal_error":
             yield path, f"{_shown(value)} is none of {context['expected']}"
         elif kind in ("dataclass_type", "dataclass_exact_type", "dict_type"):
@@ -89,13 +89,14 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def _keys_at(root: type, path: KeyPath) -> Sequence[str]:
     section: object = root
     for part in path:
-        section = _section_of(typing.get_type_hints(section).get(part))
+        section = model_in(typing.get_type_hints(section).get(part))
         if section is None:
             return ()
     return [each.name for each in dataclasses.fields(typing.cast("type[_Section]", section))]
 
 
-def _section_of(hint: object) -> type | None:
+def model_in(hint: object) -> type | None:
+    """Return the dataclass that a type is, or is a collection of."""
     choices = typing.get_args(hint) or (hint,)
     for choice in choices:
         if isinstance(choice, type) and dataclasses.is_dataclass(choice):

@@ -99,7 +99,8 @@ class ConfigurationInvalid(LifecycleError):
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
         if not any(problem.line for problem in self.problems):
-            key = next((problem.key for problem in self.problems), "")
+            # A key within a list or table is shown with its setting: `http.routes.path`.
+            key = ".".join(next((each.key for each in self.problems), "").split(".")[:2])
             look = "get" if "." in key else "show"
             self.hint = f"`airswasm config {look} {key}` says what it accepts"
 

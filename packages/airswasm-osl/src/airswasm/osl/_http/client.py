@@ -35,7 +35,8 @@ from anyio.streams.tls import TLSStream
 from .._effects import Effects
 from .._network.addresses import Doorman, connect
 from .._policy import NetworkPolicy
-from ..errors import Disconnected, LimitReached, TimedOut
+from .._system_errors import meaning_of
+from ..errors import CertificatesUnusable, Disconnected, LimitReached, OperationFailed, TimedOut
 from .exchange import Exchange, Timeouts
 from .idle import Idle, IdleConnections
 from .requests import HeaderList, Request
@@ -262,7 +263,10 @@ class HttpClient:
             return self._given_tls
         file = self.policy.ca_file
         if self._tls is None or self._tls[0] != file:
-            self._tls = file, trust(file)
+            try:
+                self._tls = file, trust(file)
+            except CertificatesUnusable:  # its text names a file of the host
+                raise OperationFailed("the host cannot read its certificates") from None
         return self._tls[1]
 
 
@@ -310,11 +314,16 @@ def trust(ca_file: str = "") -> ssl.SSLContext:
         ca_file: A file with further certificates to trust (PEM); empty for none.
 
     Raises:
-        OSError: The file cannot be read.
+        CertificatesUnusable: The file cannot be read, or has no certificate.
     """
     paths = ssl.get_default_verify_paths()
     has_any = any(path and Path(path).exists() for path in (paths.cafile, paths.capath))
     context = ssl.create_default_context(cafile=None if has_any else certifi.where())
     if ca_file:
-        context.load_verify_locations(cafile=ca_file)
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except ssl.SSLError:  # an OSError whose text is OpenSSL's
+            raise CertificatesUnusable(ca_file, "it has no certificate in PEM") from None
+        except OSError as error:
+            raise CertificatesUnusable(ca_file, meaning_of(error).text) from None
     return context

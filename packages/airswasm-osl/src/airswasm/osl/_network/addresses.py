@@ -17,13 +17,14 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from typing import TypeAlias
 
 import anyio
 from airswasm.security import Decision, Grants, Guard, InvalidResource
 from airswasm.security.addresses import Address, as_address, innermost, problem_with
 
+from .._policy import read_networks
 from ..errors import AccessDenied, AddressRefused, Disconnected, Malformed, NotFound
 from .resolver import Resolver
 from .spelling import read_address
@@ -31,15 +32,6 @@ from .spelling import read_address
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """`(host, port) -> addresses` as text; raises OSError."""
 Network: TypeAlias = IPv4Network | IPv6Network
-
-
-def read_networks(texts: Iterable[str]) -> tuple[Network, ...]:
-    """Read networks such as `10.0.0.0/8`.
-
-    Raises:
-        ValueError: One of them is none.
-    """
-    return tuple(ip_network(text) for text in texts)
 
 
 @dataclass(frozen=True, slots=True)

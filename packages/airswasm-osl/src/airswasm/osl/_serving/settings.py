@@ -10,6 +10,7 @@ from typing import Literal
 from airswasm.security import InvalidResource
 
 from .._network.spelling import read_path_of_url
+from .._policy import check_positive
 
 __all__ = ("HttpRoute", "ServingPolicy")
 
@@ -111,10 +112,8 @@ class ServingPolicy:
                     f"listen {self.listen!a} is reached by other machines: set tls_certificate and "
                     "tls_key, or insecure = true"
                 )
-        if min(self.connections, self.head_bytes, self.body_bytes) < 1:
-            raise ValueError("connections, head_bytes and body_bytes must be at least 1")
-        if min(self.head_timeout, self.idle_timeout, self.timeout) <= 0:
-            raise ValueError("a timeout must be more than 0")
+        check_positive(self, "connections", "head_bytes", "body_bytes")
+        check_positive(self, "head_timeout", "idle_timeout", "timeout")
         _check_distinct(self.routes)
 
 
