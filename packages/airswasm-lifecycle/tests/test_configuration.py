@@ -33,6 +33,14 @@ MODULE = "a_block_of_this_test"
 
 
 @dataclass(frozen=True, slots=True)
+class Melody:
+    """A row of a table in a section."""
+
+    name: str
+    notes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class BellSettings:
     """A section of a block that only this test knows.
 
@@ -43,6 +51,7 @@ class BellSettings:
         pause: Seconds between two strokes.
         strokes: How many.
         places: Where it hangs.
+        melodies: Tables.
     """
 
     tone: Literal["low", "high"] = "low"
@@ -50,6 +59,7 @@ class BellSettings:
     pause: float = 1.5
     strokes: int = 3
     places: tuple[str, ...] = ("tower",)
+    melodies: tuple[Melody, ...] = ()
 
     def __post_init__(self) -> None:
         if self.strokes < 1:
@@ -131,6 +141,14 @@ def test_the_environment_wins_over_the_file() -> None:
         ('[bell]\nsize_bytes = "4 MB/s"', "config.toml:2: bell.size_bytes:"),
         ("[bell]\npause = 2020-01-01", "bell"),
         ("[bell", "not TOML"),
+        (
+            '[[bell.melodies]]\nname = "a"\nnote = 2',
+            "config.toml:3: bell.melodies.note: unknown key; did you mean `notes`?",
+        ),
+        (
+            '[bell]\nmelodies = [{ name = "a", pitch = 2, colour = 1 }]',
+            "bell.melodies.colour: unknown key",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(text: str, message: str) -> None:

@@ -371,7 +371,7 @@ def _validated(
         # Validate as JSON, which knows only lists and tables: strict mode then still turns them
         # into tuples and dataclasses.
         content = json.dumps(_with_quantities(section, model, table, findings))
-        return TypeAdapter(model).validate_json(content, strict=True)
+        return TypeAdapter(model).validate_json(content, strict=True, extra="forbid")
     except ValidationError as error:
         findings += [((section.name, *path), text) for path, text in explain(error, model)]
     except (TypeError, ValueError) as error:  # no JSON form: a date; or the model's own rule
