@@ -202,6 +202,17 @@ async def test_a_connection_is_used_again(caller: Caller) -> None:
         assert caller.account.descriptors == 0
 
 
+async def test_what_comes_unasked_is_no_answer(caller: Caller) -> None:
+    """The next request would get it, and each after that the answer to the one before."""
+    with scripted(*[HEAD + b"Content-Length: 2\r\n\r\nok"] * 3) as script:
+        _, call = offered(script.url)
+        for _ in range(3):
+            answer = await value(call("request", caller, "GET", f"{script.url}/x", [], b"", 5_000))
+            assert getattr(answer, "body", None) == b"ok"
+            script._peers[-1].sendall(HEAD + b"Content-Length: 4\r\n\r\nevil")
+        assert len(script.seen) == 3
+
+
 async def test_a_connection_that_the_server_closed_is_no_error(caller: Caller) -> None:
     """The request goes out on another one."""
     answer = HEAD + b"Content-Length: 2\r\n\r\nok"

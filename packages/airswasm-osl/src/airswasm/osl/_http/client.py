@@ -244,7 +244,7 @@ class HttpClient:
             raise TimedOut from None
         except (anyio.BrokenResourceError, anyio.EndOfStream, OSError) as error:
             raise Disconnected(f"{endpoint}: {error or 'it closed the connection'}") from error
-        return Idle(request.scheme, endpoint, address, secured, stream.close)
+        return Idle(request.scheme, endpoint, address, secured, stream)
 
     async def _secured(self, request: Request, stream: SocketBytes) -> anyio.abc.ByteStream:
         if request.scheme == "http":

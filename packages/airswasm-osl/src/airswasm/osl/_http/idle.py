@@ -7,7 +7,7 @@ request; a resting connection serves if its address is among those that may be r
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import anyio
@@ -17,6 +17,7 @@ from airswasm.security.addresses import Address
 
 from .._network.addresses import Endpoint
 from .requests import Request
+from .stream import SocketBytes
 
 __all__ = ("Idle", "IdleConnections")
 
@@ -32,8 +33,8 @@ class Idle:
         scheme: `http` or `https`.
         endpoint: The server, as it was asked for; TLS verified its name.
         address: The address that it is connected to.
-        stream: The connection.
-        close: Closes it at once.
+        stream: The connection, secured where it is HTTPS.
+        plain: The same, below its TLS.
         since: When it began to rest, by the clock of the event loop.
     """
 
@@ -41,9 +42,13 @@ class Idle:
     endpoint: Endpoint
     address: str
     stream: anyio.abc.ByteStream
-    close: Callable[[], None]
+    plain: SocketBytes
     since: float = 0.0
     holding: Holding | None = field(default=None, repr=False)
+
+    def close(self) -> None:
+        """Close it at once."""
+        self.plain.close()
 
     def serves(self, request: Request, addresses: Sequence[Address]) -> bool:
         """Return whether it may carry a request to one of these addresses."""
@@ -92,7 +97,9 @@ class IdleConnections:
                 found = self._resting.pop(place)
                 if found.holding is not None:
                     found.holding.release()
-                return found
+                if found.plain.is_silent:
+                    return found
+                found.close()  # what came unasked would be taken for the answer
         return None
 
     def put(self, connection: Idle) -> None:

@@ -24,6 +24,17 @@ class SocketBytes(anyio.abc.ByteStream):
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the peer has sent nothing that is unread, and has not closed."""
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
     async def receive(self, max_bytes: int = 65_536) -> bytes:
         """Return at least one byte.
 
