@@ -247,6 +247,21 @@ async def test_a_head_with_two_readings_is_refused(host: Host) -> None:
     assert host.lines(HELLO) == []
 
 
+@pytest.mark.parametrize(
+    "chunk", [b"0x1", b"-1", b" 1", b"1\n", b'1;a="\r\n"', b"1\r\nxx", b"\r\n"]
+)
+async def test_a_body_without_a_safe_reading_is_refused(host: Host, chunk: bytes) -> None:
+    """The client hears so, and nothing after it is taken for a request."""
+    head = b"POST /hello HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = await host.raw(
+        head + chunk + b"\r\nx\r\n0\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
+    )
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
+    (line,) = host.lines(HELLO)
+    assert "400: its body is refused: " in line.message
+
+
 async def test_a_client_that_drips_is_given_up(host: Host) -> None:
     """A head that does not come to its end, a body that pauses, and a connection that rests."""
     assert (await host.raw(b"GET /hello HTTP/1.1\r\nHo")).startswith(b"HTTP/1.1 408 ")

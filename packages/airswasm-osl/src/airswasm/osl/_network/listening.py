@@ -18,7 +18,10 @@ def read_listening(value: str) -> str:
     """Return `host:port` in one spelling; the port may be 0, and the host `localhost`."""
     host, _, port = value.rpartition(":")
     if port == "0":
-        return f"{read_address(f'{host}:{_STAND_IN}').rpartition(':')[0]}:0"
+        try:
+            return f"{read_address(f'{host}:{_STAND_IN}').rpartition(':')[0]}:0"
+        except InvalidResource as error:
+            raise InvalidResource(value, error.reason) from None
     return read_address(value)
 
 

@@ -30,7 +30,7 @@ from airswasm.runtime.wasi import (
 )
 
 from ..errors import ComponentServesNothing, NoResponse
-from .exchange import BodyTooLarge, ClientGone, Exchange
+from .exchange import BodyMalformed, BodyTooLarge, ClientGone, Exchange
 from .messages import codec_for, read_reply, request_message
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ class Answering:
 
         Raises:
             ClientGone: The client has gone.
-            BodyTooLarge: The request's body is too large.
+            BodyMalformed: The request's body cannot be read.
+            BodyTooLarge: It is too large.
             AirswasmError: The component does not answer; what of its answer was sent already is
                 not whole.
         """
@@ -173,6 +174,10 @@ class _Streamed:
         except BodyTooLarge as error:
             self._fail(error)
             self._end(Case("HTTP-request-body-size", self._exchange.body_bytes))
+            return
+        except BodyMalformed as error:
+            self._fail(error)
+            self._end(Case("HTTP-protocol-error"))
             return
         except ClientGone:
             pass

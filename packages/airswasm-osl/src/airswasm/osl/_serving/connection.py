@@ -18,7 +18,7 @@ from airswasm.wit import AirswasmError, safe_text
 from .._http.framing import HeadGate
 from ..errors import NoResponse
 from .answering import Answering
-from .exchange import BodyTooLarge, ClientGone, Exchange
+from .exchange import BodyMalformed, BodyTooLarge, ClientGone, Exchange
 from .routing import Routing
 from .settings import HttpRoute, ServingPolicy
 
@@ -173,6 +173,8 @@ class Connection:
                 await desk.answering.answer(component, exchange, desk.scheme, timeout)
         except BodyTooLarge:
             raise _Refused(413, f"its body exceeds {exchange.body_bytes} bytes") from None
+        except BodyMalformed as error:
+            raise _Refused(400, f"its body is refused: {error}") from error
         except h11.LocalProtocolError as error:
             text = str(NoResponse(component, f"it cannot be sent: {error}"))
             raise _Refused(500, text) from error

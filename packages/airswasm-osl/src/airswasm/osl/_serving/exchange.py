@@ -24,7 +24,7 @@ from airswasm.security import InvalidResource
 from .._http.framing import HeadGate, check_framing
 from .._network.spelling import read_path_of_url
 
-__all__ = ("Asked", "BodyTooLarge", "ClientGone", "Exchange", "Headers")
+__all__ = ("Asked", "BodyMalformed", "BodyTooLarge", "ClientGone", "Exchange", "Headers")
 
 READ_BYTES = 64 * 1024
 _MOST_AHEAD_BYTES = 64 * 1024
@@ -42,6 +42,10 @@ class ClientGone(Exception):
 
 class BodyTooLarge(Exception):
     """The body of the request has more bytes than its route allows."""
+
+
+class BodyMalformed(Exception):
+    """The body of the request has no safe reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +200,9 @@ class Exchange:
         """Return more of the request's body; no bytes at its end.
 
         Raises:
+            BodyMalformed: Its chunks cannot be read.
             BodyTooLarge: It has more than `body_bytes`.
-            ClientGone: The client closed the connection, pauses too long, or marks no end.
+            ClientGone: The client closed the connection before its end, or pauses too long.
         """
         if not self._has_body:
             return b""
@@ -209,7 +214,7 @@ class Exchange:
         try:
             return await self._next_part()
         except h11.RemoteProtocolError as error:
-            raise self._gone() from error
+            raise BodyMalformed(str(error)) from error
 
     async def _next_part(self) -> bytes:
         while True:
@@ -225,7 +230,7 @@ class Exchange:
             data = b""
             with anyio.move_on_after(self._idle_timeout) as scope:
                 data = await self._receive()
-            if scope.cancelled_caught:
+            if scope.cancelled_caught or not data:
                 raise self._gone()
             self._protocol.receive_data(data)
 
