@@ -12,6 +12,7 @@ from airswasm.lifecycle import Home
 from airswasm.osl import BLOCK, FolderLimits, Mount, OslPolicy, folders_below, provide
 from airswasm.osl._files.checks import check_folders
 from airswasm.osl._files.tree import MountLayer
+from airswasm.osl._probing import probe_readable, probe_writable
 from airswasm.osl.errors import MountInvalid
 from airswasm.runtime import Caller, Err, Ok, Services
 from airswasm.security import Grants, Guard, Kinds
@@ -37,7 +38,7 @@ class Host:
                   total_entries=8),
         )  # fmt: skip
         self.guard = Guard(KINDS)
-        services = Services()
+        services = self.services = Services()
         services.add(Guard, self.guard)
         policy = OslPolicy(folders_below(base / "files"), limits or FolderLimits(), mounts=mounts)
         services.add(OslPolicy, policy)
@@ -222,6 +223,18 @@ async def test_a_missing_folder_is_told_without_its_path(host: Host) -> None:
     answer = await host.call("read", "/mnt/photos/p", 0, 1)
     assert case(answer) == "not-found"
     assert str(host.photos) not in str(answer)
+
+
+async def test_why_asks_the_mount_as_the_call_does(host: Host) -> None:
+    """`airswasm why` says what an operation does, in a mount and beside it."""
+    host.grant(read=("/mnt/**",), write=("/mnt/**", "/own"))
+    assert probe_readable(host.services, "local/a", "/mnt/photos/p") is None
+    assert await host.call("read", "/mnt/photos/p", 0, 10) == b"photo"
+    for path in ("/mnt/photos/p", "/mnt/photos", "/mnt/scratch/p", "/own"):
+        told = probe_writable(host.services, "local/a", path)
+        done = await host.call("write", path, b"x")
+        assert (told is not None) == isinstance(done, Err), path
+    assert "photos can only be read" in str(probe_writable(host.services, "local/a", "/mnt/photos"))
 
 
 @pytest.mark.parametrize("inside", ["proc", "home", "parent"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from airswasm.runtime import Services
 
 from ._network.gate import port_problem
-from ._policy import policy_of
+from ._policy import Mount, OslPolicy, policy_of
 from ._processes.command import check_program
 from .errors import OslError
 
@@ -26,13 +26,27 @@ def probe_readable(services: Services, component: str, resource: str) -> str | N
 
 def probe_writable(services: Services, component: str, resource: str) -> str | None:
     """Return why the host could not create, change or remove a path, or None."""
+    mount = _mount_of(policy_of(services), resource)
+    if mount is not None and mount.read_only:
+        return f"the mount {mount.name} can only be read"
     path = _path_of(services, component, resource)
     nearest = next(each for each in (path, *path.parents) if os.path.lexists(each))
     return None if os.access(nearest, os.W_OK) else f"this user may not write {nearest}"
 
 
 def _path_of(services: Services, component: str, resource: str) -> Path:
-    return policy_of(services).folder_of(component) / resource.lstrip("/")
+    policy = policy_of(services)
+    mount = _mount_of(policy, resource)
+    if mount is None:
+        return policy.folder_of(component) / resource.lstrip("/")
+    return Path(mount.path) / resource.removeprefix(mount.place).lstrip("/")
+
+
+def _mount_of(policy: OslPolicy, resource: str) -> Mount | None:
+    """Return the mount that has a path; where no grant names it, another layer refuses it."""
+    return next(
+        (each for each in policy.mounts if f"{resource}/".startswith(f"{each.place}/")), None
+    )
 
 
 def probe_port(services: Services, component: str, resource: str) -> str | None:
