@@ -1,5 +1,6 @@
 """One spelling for every path, program, address and URL."""
 
+import re
 import tomllib
 
 import pytest
@@ -50,6 +51,25 @@ def test_resources_are_reduced_to_one_spelling(
     """It is what grants are matched on, and it is its own reading."""
     assert spelling.read(value) == expected
     assert spelling.read(expected) == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "usual"),
+    [
+        ("2130706433", "127.0.0.1"),
+        ("0177.0.0.1", "127.0.0.1"),
+        ("127.1", "127.0.0.1"),
+        ("0x7f.1", "127.0.0.1"),
+        ("127.0.0.01", "127.0.0.1"),
+        ("[::0001]", "::1"),
+        ("[::ffff:127.0.0.1]", "127.0.0.1"),
+        ("1.2.3.4.5", "no IP address"),
+    ],
+)
+def test_the_usual_spelling_of_an_address_is_named(host: str, usual: str) -> None:
+    """An operator or author reads what to write instead."""
+    with pytest.raises(InvalidResource, match=re.escape(usual)):
+        ADDRESS.read(f"{host}:80")
 
 
 HOSTS = [

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import shlex
+import socket
 import string
 from urllib.parse import quote, urlsplit
 
@@ -95,13 +96,27 @@ def _ip(text: str, value: str, version: int) -> str:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
-        raise InvalidResource(value, "the IP address is not in its canonical form") from None
+        usual = _usual(text) if version == 4 else ""
+        reason = (
+            f"the IP address stands for {usual}; write that" if usual else "it is no IP address"
+        )
+        raise InvalidResource(value, reason) from None
     inner = innermost(address)
     if inner is not address:
         raise InvalidResource(value, f"the IP address stands for {inner}; write that")
-    if address.version != version or "%" in text or str(address) != text.lower():
-        raise InvalidResource(value, "the IP address is not in its canonical form")
+    if address.version != version or "%" in text:
+        raise InvalidResource(value, "only an IPv6 address has brackets, and none has a zone")
+    if str(address) != text.lower():
+        raise InvalidResource(value, f"the IP address stands for {address}; write that")
     return str(address)
+
+
+def _usual(text: str) -> str:
+    """Return the IPv4 address that C libraries read in `127.1` or `0177.0.0.1`; empty if none."""
+    try:
+        return socket.inet_ntoa(socket.inet_aton(text))
+    except OSError:
+        return ""
 
 
 def read_url(value: str) -> str:
