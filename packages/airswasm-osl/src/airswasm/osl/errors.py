@@ -6,7 +6,7 @@ Each case of the variant has one exception, so providers raise the case directly
 
 from __future__ import annotations
 
-import errno
+import os
 
 from airswasm.runtime import Case
 from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
@@ -472,5 +472,5 @@ def from_os_error(error: OSError, what: str) -> OslError:
         what: The guest's request, in the guest's own terms.
     """
     meaning = meaning_of(error)
-    reason = meaning.text if error.errno == errno.ELOOP else error.strerror
-    return _BY_CASE[meaning.case](f"{what}: {reason or type(error).__name__}")
+    is_plain = error.strerror in (None, os.strerror(error.errno or 0))
+    return _BY_CASE[meaning.case](f"{what}: {meaning.text if is_plain else error.strerror}")
