@@ -49,8 +49,8 @@ def test_no_limit_is_negative(setting: str) -> None:
         ),
         ('[network]\ninternal_networks = ["fd00::1/8"]', "within a network; write fd00::/8"),
         ('[network]\ninternal_networks = ["office"]', "is no network, such as 10.0.0.0/8"),
-        ("[network]\nlowest_port = 70000", "70000 is no port"),
-        ("[network]\nreserved_ports = [80, 65536]", "65536 is no port"),
+        ("[network]\nlowest_port = 70000", "lowest_port must be at most 65535, not 70000"),
+        ("[network]\nreserved_ports = [80, 65536]", "reserved_ports has 65536, which is no port"),
         ("[network]\ntimeout = 0", "timeout must be more than 0"),
         ("[process]\nlongest_timeout = 0", "timeout must be more than 0"),
         (

@@ -21,6 +21,7 @@ from airswasm.runtime import EngineSettings, Services
 from .errors import Malformed, MountInvalid
 
 T = TypeVar("T")
+_HIGHEST_PORT = 65_535
 MOUNTS = "/mnt"
 """The directory of each component that has the mounts."""
 
@@ -189,9 +190,11 @@ class NetworkPolicy:
     def __post_init__(self) -> None:
         _check_not_negative(self)
         check_positive(self, "connect_timeout", "timeout", "longest_timeout")
-        for port in (self.lowest_port, *self.reserved_ports):
-            if not 0 <= port < 65_536:
-                raise ValueError(f"{port} is no port: a port is a number up to 65535")
+        if self.lowest_port > _HIGHEST_PORT:
+            raise ValueError(f"lowest_port must be at most {_HIGHEST_PORT}")
+        for port in self.reserved_ports:
+            if not 0 < port <= _HIGHEST_PORT:
+                raise ValueError(f"reserved_ports has {port}, which is no port")
         read_networks(self.internal_networks)
 
     def seconds(self, timeout_ms: int) -> float:
