@@ -10,7 +10,9 @@ import pytest
 from airswasm.lifecycle import Configuration, ConfigurationInvalid
 from airswasm.osl import BLOCK, NetworkPolicy
 from airswasm.osl._http.client import trust
-from airswasm.osl.errors import CertificatesUnusable
+from airswasm.osl._serving.server import certified
+from airswasm.osl._serving.settings import ServingPolicy
+from airswasm.osl.errors import AddressUnusable, CertificatesUnusable
 from airswasm.wit import Blocks
 
 SECTIONS = [each.name for each in BLOCK.sections]
@@ -80,3 +82,20 @@ def test_the_certificates_that_cannot_be_used_are_named(tmp_path: Path) -> None:
             trust(str(file))
         assert str(file) in str(caught.value)
         assert "network.ca_file" in str(caught.value)
+
+
+@pytest.mark.parametrize("missing", ["certificate", "key", ""])
+def test_the_file_that_a_server_cannot_use_is_named(tmp_path: Path, missing: str) -> None:
+    """The address is in order, and the text does not say that it lacks a file."""
+    files = {name: tmp_path / name for name in ("certificate", "key")}
+    for name, file in files.items():
+        if name != missing:
+            file.write_text("no PEM")
+    policy = ServingPolicy(
+        listen="127.0.0.1:0",
+        tls_certificate=str(files["certificate"]),
+        tls_key=str(files["key"]),
+    )
+    reason = f"{tmp_path / missing}: there is no such file" if missing else "no certificate chain"
+    with pytest.raises(AddressUnusable, match=re.escape(reason)):
+        certified(policy)

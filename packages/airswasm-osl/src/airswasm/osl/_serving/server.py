@@ -7,10 +7,10 @@ what stands behind them is an application and not a mailbox (ADR 73).
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 
 import anyio
 import anyio.abc
@@ -29,6 +29,7 @@ from airswasm.wit import safe_text
 from anyio.abc import SocketAttribute
 from anyio.streams.tls import TLSListener
 
+from .._system_errors import meaning_of
 from ..errors import AddressUnusable
 from .answering import Answering
 from .connection import Connection, Desk
@@ -109,17 +110,13 @@ class HttpServer:
         """Take the address now, so that a host that cannot serve does not start."""
         address, port = read_listen(policy.listen)
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        self._tls = certified(policy) if policy.tls_certificate else None
         try:
-            if policy.tls_certificate:
-                self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-                self._tls.load_cert_chain(policy.tls_certificate, policy.tls_key)
-                self._tls.set_alpn_protocols(["http/1.1"])
             self._socket = socket.create_server(
                 (str(address), port), family=family, backlog=_BACKLOG
             )
-        except OSError as error:  # ssl.SSLError is one
-            reason = os.strerror(error.errno) if error.errno else str(error)
-            raise AddressUnusable(policy.listen, reason) from error
+        except OSError as error:
+            raise AddressUnusable(policy.listen, meaning_of(error).text) from error
         self._socket.setblocking(False)
         host, port = self._socket.getsockname()[:2]
         self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -226,6 +223,28 @@ class _Steady(anyio.abc.Listener[anyio.abc.SocketStream]):
     async def aclose(self) -> None:
         """Accept no more."""
         await self._listener.aclose()
+
+
+def certified(policy: ServingPolicy) -> ssl.SSLContext:
+    """Return a context with the certificate and the key.
+
+    Raises:
+        AddressUnusable: One of the files cannot be read, or they do not belong together.
+    """
+    for file in (policy.tls_certificate, policy.tls_key):
+        try:
+            Path(file).read_bytes()
+        except OSError as error:
+            raise AddressUnusable(policy.listen, f"{file}: {meaning_of(error).text}") from error
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(policy.tls_certificate, policy.tls_key)
+    except ssl.SSLError as error:  # its number is OpenSSL's, not the system's
+        files = f"{policy.tls_certificate} and {policy.tls_key}"
+        reason = f"{files} are no certificate chain and its key, in PEM"
+        raise AddressUnusable(policy.listen, reason) from error
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def observe(services: Services) -> HttpServer:
