@@ -313,6 +313,8 @@ async def test_the_default_rules_see_a_real_host() -> None:
         ({"labels": {"severity": "x"}}, "cannot be a label"),
         ({"labels": {"a": "{{ $value }}"}}, "fixed texts"),
         ({"annotations": {"summary": "{{ $labels }}"}}, "are replaced"),
+        ({"annotations": {"summary": "{{ $value x"}}, "summary: a {{ is not closed"),
+        ({"annotations": {"summary": "{{ $value }} of {{ $labels.a }"}}, "is not closed"),
         ({"annotations": {"summary": "x" * 501}}, "500 characters"),
     ],
 )  # fmt: skip
