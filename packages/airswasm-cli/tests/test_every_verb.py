@@ -252,6 +252,38 @@ def test_an_unknown_option_is_a_usage_error_with_the_way_to_the_help(
             assert json.loads(said.err)["schema"] == "airswasm.error/1"
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("logs --trace zz", "error[E0854]: 'zz' is not the beginning of a trace's id"),
+        ("logs --trace 0AF7", "error[E0854]: '0AF7'"),
+        (f"logs --trace {'0' * 33}", "error[E0854]"),
+        *(
+            (f"dashboards --output {{}} --target {each}", f"'--target': '{each}' is no HOST:PORT")
+            for each in (
+                "foo",
+                "foo:",
+                ":9464",
+                "http://foo:1",
+                "foo:1/x",
+                "::1:9464",
+                "foo:123456",
+            )
+        ),
+    ],
+)
+def test_a_malformed_word_is_refused(
+    line: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would match no line, or name no host, without a word about it."""
+    from airswasm.cli._app import run_app
+
+    words = line.replace("{}", str(tmp_path / "out")).split()
+    assert run_app([*words, "--home", str(tmp_path / "home")]) == 2
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out").exists()
+
+
 class Screen(io.StringIO):
     """A stream that says that it is a screen."""
 

@@ -218,9 +218,17 @@ def test_a_setting_as_the_first_command_leaves_a_new_home_in_development_mode(
     """As any other first command of a person does; to set the mode itself decides it."""
     code, shown = screen("config", "set", "trust.sources", '["/srv/packages/**"]')
     assert (code, "DEVELOPMENT MODE" in shown) == (0, True), shown
+    assert all(len(line) > 40 for line in shown.splitlines()[:2]), "a sentence is broken once"
     assert airswasm("config", "get", "host.mode").out.strip('"\n') == "development"
     code, shown = screen("config", "set", "trust.threshold", "1")
     assert (code, "DEVELOPMENT MODE" in shown) == (0, False), shown
+
+
+def test_a_usage_error_fits_the_screen(screen: Screen) -> None:
+    """As other errors do: broken between words."""
+    code, shown = screen("alerts", "silence", "ComponentGivenUp", "--for", "soon")
+    assert (code, "'soon' is no duration above 0" in shown) == (2, True), shown
+    assert all(len(line) <= 80 for line in shown.splitlines()), shown
 
 
 def test_the_mode_as_the_first_setting_decides(screen: Screen, airswasm: Airswasm) -> None:

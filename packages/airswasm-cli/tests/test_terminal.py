@@ -142,9 +142,10 @@ def test_a_narrow_screen_gets_no_folded_words(
     assert any("version" in line and "signer" in line for line in lines) is is_table
 
 
+@pytest.mark.parametrize("prefix", ["", "shop/a-long-name-of-an-order: "])
 @pytest.mark.parametrize("width", [60, 72, 80, 100, 140])
 def test_a_status_has_whole_names_and_a_line_for_each_error(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int, prefix: str
 ) -> None:
     """A narrow screen does without figures; an error is cut, and breaks no table."""
     monkeypatch.setenv("COLUMNS", str(width))
@@ -154,7 +155,7 @@ def test_a_status_has_whole_names_and_a_line_for_each_error(
         "name": "shop/a-long-name-of-an-order", "version": "10.20.30", "state": "quarantined",
         "uptime": 100.0, "restarts": 1, "messages": 10**6, "mailbox": 3, "fuel_used": 10**9,
         "memory_bytes": 2**27, "unwritten_denials": 4, "health": "healthy",
-        "last_error": "the key was revoked\nand " * 20, "held": [],
+        "last_error": prefix + "the key was revoked\nand " * 20, "held": [],
     }  # fmt: skip
     status._show(Session(terminal, read_settings({})), {"components": [component]}, stream=False)
     lines = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out).splitlines()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from airswasm.cli._control.document import Document
-from airswasm.cli.commands.traces import _tree
+from airswasm.cli._session.session import Session
+from airswasm.cli._session.settings import read_settings
+from airswasm.cli._session.terminal import Terminal
+from airswasm.cli.commands.traces import _show_all, _tree
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,3 +44,16 @@ def test_a_span_stands_below_its_parent(parents: list[int]) -> None:
         parent = str(known[int(own)]["parent"])
         assert parent not in depths or parent in seen
         seen.add(own)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("", "no traces are kept"), ("local/nope", "no kept trace has local/nope in it")],
+)
+def test_an_empty_list_says_what_it_was_asked_for(
+    name: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Traces of other components may be kept."""
+    _show_all(Session(Terminal(), read_settings({})), [], name)
+
+    assert said in capsys.readouterr().err

@@ -103,6 +103,7 @@ async def test_an_alert_is_pending_fires_and_ends() -> None:
     assert report.summary == "a has 11"
     (line,) = lines.events
     assert (line.kind, line.component, line.outcome) == ("alert", "a", "done")
+    assert line.reason == "Full fires: a has 11"
     assert line.detail == {"rule": "Full", "state": "firing", "severity": "critical"}
     figures.values["a"] = 6.0
     clock.now += 15
@@ -313,6 +314,8 @@ async def test_the_default_rules_see_a_real_host() -> None:
         ({"labels": {"severity": "x"}}, "cannot be a label"),
         ({"labels": {"a": "{{ $value }}"}}, "fixed texts"),
         ({"annotations": {"summary": "{{ $labels }}"}}, "are replaced"),
+        ({"annotations": {"summary": "{{ $value x"}}, "summary: a {{ is not closed"),
+        ({"annotations": {"summary": "{{ $value }} of {{ $labels.a }"}}, "is not closed"),
         ({"annotations": {"summary": "x" * 501}}, "500 characters"),
     ],
 )  # fmt: skip

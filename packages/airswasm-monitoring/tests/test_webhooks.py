@@ -247,6 +247,16 @@ async def test_a_receiver_that_fails_is_tried_again(receiver: Receiver, tmp_path
     assert first == second
 
 
+async def test_a_receiver_whose_key_is_missing_is_named(receiver: Receiver, tmp_path: Path) -> None:
+    """The health report says whose it is, and what its file should hold."""
+    async with telling(receiver, tmp_path, secret_file="none") as receivers:
+        receivers.tell([notice()])
+        await settled(receivers, failed=1)
+        (finding,) = receivers.findings()
+    assert f"hook: {tmp_path / 'none'}: No such file" in finding.text
+    assert "whsec_" in finding.hint
+
+
 async def test_a_receiver_that_refuses_is_asked_again_when_there_is_news(
     receiver: Receiver, tmp_path: Path
 ) -> None:

@@ -163,7 +163,9 @@ def _complain(error: typer.TyperException, *, verb: str, as_json: bool) -> None:
         body = {"code": "E0002", "message": message, "hint": f"{path} --help"}
         sys.stderr.write(json.dumps({"schema": "airswasm.error/1", "error": body}) + "\n")
         return
-    sys.stderr.write(f"error[E0002]: {message}\n  hint: `{path} --help` shows how to use it\n")
+    terminal = Terminal()
+    terminal.error("error[E0002]: ", message)
+    terminal.error("  hint: ", f"`{path} --help` shows how to use it")
 
 
 def _plainly(message: str) -> str:

@@ -38,6 +38,7 @@ __all__ = (
     "TokenExists",
     "TokenFileUnreadable",
     "TokenMalformed",
+    "TraceMalformed",
     "UnknownCode",
     "WouldBeBlocked",
 )
@@ -374,6 +375,22 @@ class LevelMalformed(CliError):
 
     def __init__(self, typed: str) -> None:
         super().__init__(f"{typed[:130]!r} is not a level")
+        self.typed = typed
+
+
+class TraceMalformed(CliError):
+    """The text is not the beginning of a trace's id."""
+
+    explanation = ErrorCode(
+        "E0854",
+        "no trace's id",
+        "A trace's id is 32 hexadecimal digits in lower case; its beginning suffices.",
+        "`airswasm traces` and `airswasm send --trace` print ids",
+        ExitStatus.USAGE,
+    )
+
+    def __init__(self, typed: str) -> None:
+        super().__init__(f"{typed[:130]!r} is not the beginning of a trace's id")
         self.typed = typed
 
 

@@ -183,10 +183,11 @@ class WebhookKeyUnreadable(MonitoringError):
         "`airswasm keygen` writes it",
     )
 
-    def __init__(self, path: str, reason: str) -> None:
+    def __init__(self, receiver: str, path: str, reason: str) -> None:
+        self.receiver = receiver
         self.path = path
         self.reason = reason
-        super().__init__(f"{path}: {reason}")
+        super().__init__(f"{receiver}: {path}: {reason}")
 
 
 class DashboardUnwritable(MonitoringError):

@@ -25,7 +25,7 @@ def choose_mode(session: Session) -> None:
         return
     edit_configuration(session.home, MODE, "development")
     session.terminal.warn(
-        "this new home is in DEVELOPMENT MODE: unsigned packages, and those signed by its own\n"
-        "  keys, may use everything but the forbidden list, without a question.\n"
+        "this new home is in DEVELOPMENT MODE: unsigned packages, and those signed by its own "
+        "keys, may use everything but the forbidden list, without a question.\n"
         f"  To serve others: airswasm config set {MODE} production"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,8 @@ __all__ = ("app",)
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
+_TARGET = re.compile(r"(?:[\w.-]+|\[[0-9A-Fa-f:.%]+\]):[0-9]{1,5}", re.ASCII)
+
 
 @app.command()
 @verb
@@ -22,7 +25,9 @@ def dashboards(
     targets: Annotated[
         list[str] | None,
         typer.Option(
-            "--target", metavar="HOST:PORT", help="A host to scrape; [default: 127.0.0.1:9464]"
+            "--target",
+            metavar="HOST:PORT",
+            help="A host to scrape, again for each. [default: 127.0.0.1:9464]",
         ),
     ] = None,
     token_file: Annotated[
@@ -48,6 +53,11 @@ def dashboards(
     from airswasm.wit import Blocks
 
     file = Home(session.home).config_file
+    for target in targets or ():
+        if _TARGET.fullmatch(target) is None:
+            raise typer.BadParameter(
+                f"{target!a} is no HOST:PORT, such as 127.0.0.1:9464", param_hint="'--target'"
+            )
     settings = Configuration.load(file, Blocks.find(), os.environ).get(AlertSettings)
     written = write_dashboards(
         output,

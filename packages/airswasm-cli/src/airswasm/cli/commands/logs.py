@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from .._control.document import Document, mapping
@@ -13,6 +14,7 @@ from .._session.terminal import Terminal
 
 __all__ = ("logs",)
 
+_TRACE_ID = re.compile(r"[0-9a-f]{1,32}", re.ASCII)
 _LEVELS = ("trace", "debug", "info", "warn", "error")
 _STYLES = {"error": "red", "warn": "yellow", "debug": "dim", "trace": "dim"}
 
@@ -71,11 +73,13 @@ def _chosen(
     since: str, until: str, level: str, grep: str, trace: str
 ) -> tuple[float | None, float | None, str, str, str]:
     """Return which lines are wanted."""
-    from ..errors import LevelMalformed
+    from ..errors import LevelMalformed, TraceMalformed
     from ._times import past_moment
 
     if level and level not in _LEVELS:
         raise LevelMalformed(level)
+    if trace and _TRACE_ID.fullmatch(trace) is None:
+        raise TraceMalformed(trace)
     begin = past_moment(since) if since else None
     return begin, past_moment(until) if until else None, level, grep, trace
 

@@ -138,6 +138,7 @@ def _table(session: Session, columns: tuple[str, ...], rows: Sequence[tuple[str,
     for column in _TEXTS:
         for name, said in zip(cells["name"], cells[column], strict=True):
             if said != "-":
+                said = said.removeprefix(f"{name}: ")  # errors of an actor begin with its name
                 line, most = one_line(f"{name}: {said}"), terminal.columns
                 terminal.data_styled(line if len(line) <= most else f"{line[: most - 1]}…")
 

@@ -46,9 +46,9 @@ def traces(
     steps of one: messages that were handled and sent, and the functions that a
     component and its host called. --verbose adds the attributes.
 
-    The host traces 1 of 100 chains of messages, and each that comes in a sampled
-    trace: `airswasm send --traceparent`. `airswasm config set tracing.sample 1`
-    traces all of them.
+    The host traces 1 of 100 chains of messages, and each that begins with
+    `airswasm send --trace` or comes in a sampled trace of its caller.
+    `airswasm config set tracing.sample 1` traces all of them.
 
     \b
     Example:
@@ -73,10 +73,10 @@ def traces(
     if isinstance(found, Mapping):
         _show_one(session, found)
     else:
-        _show_all(session, found)
+        _show_all(session, found, name)
 
 
-def _show_all(session: Session, found: Sequence[Document]) -> None:
+def _show_all(session: Session, found: Sequence[Document], name: str) -> None:
     from ._times import clock, short
 
     terminal = session.terminal
@@ -84,7 +84,8 @@ def _show_all(session: Session, found: Sequence[Document]) -> None:
         terminal.document("traces/1", {"traces": list(found)})
         return
     if not found:
-        terminal.say("no traces are kept; `airswasm config set tracing.sample 1` traces everything")
+        missing = f"no kept trace has {name} in it" if name else "no traces are kept"
+        terminal.say(f"{missing}; `airswasm config set tracing.sample 1` traces everything")
         return
     is_shown = terminal.shows_tables
     rows = [

@@ -320,8 +320,7 @@ class Alerts(StoredAlerts):
         for rule, alert, is_firing in changes if self.settings.log else ():
             if not self._book.is_silent(rule.name, dict(alert.labels), now):
                 level = logging.WARNING if is_firing else logging.INFO
-                word = "fires" if is_firing else "ended"
-                _log.log(level, "alert %s %s: %s", rule.name, word, summary_of(rule, alert))
+                _log.log(level, "alert %s", _change(rule, alert, is_firing=is_firing))
 
     def _record_changes(self, changes: Sequence[tuple[AlertRule, ActiveAlert, bool]]) -> None:
         if self._audit is None:
@@ -334,7 +333,7 @@ class Alerts(StoredAlerts):
                 "severity": rule.severity,
                 **{key: text for key, text in labels.items() if key != "component"},
             }
-            text = summary_of(rule, alert)
+            text = _change(rule, alert, is_firing=is_firing)
             component = labels.get("component", "")
             self._audit.record(AuditEvent("alert", component, "done", reason=text, detail=detail))
         more = len(changes) - _MOST_LINES
@@ -372,3 +371,7 @@ class Alerts(StoredAlerts):
 
 def _state(alerts: Mapping[Labels, ActiveAlert], labels: Labels) -> str:
     return alerts[labels].state if labels in alerts else "inactive"
+
+
+def _change(rule: AlertRule, alert: ActiveAlert, *, is_firing: bool) -> str:
+    return f"{rule.name} {'fires' if is_firing else 'ended'}: {summary_of(rule, alert)}"

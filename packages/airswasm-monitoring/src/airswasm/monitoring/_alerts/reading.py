@@ -98,7 +98,7 @@ class _Reader:
             found.append(self._comparison(on))
         if self._next.kind != "end":
             if self._next.text in ("or", "unless"):
-                self._refuse(f"the form has no `{self._next.text}`: write two rules")
+                self._refuse(f"a condition has no `{self._next.text}`: write two rules")
             self._refuse("expected `and`, or the end")
         return Condition(tuple(found), self._text.strip())
 
@@ -111,7 +111,7 @@ class _Reader:
             self._refuse("expected a comparison: > >= < <= == !=")
         operator = cast("Operator", self._take().text)
         if self._next.text == "bool":
-            self._refuse("the form has no `bool`: an alert has the values that a comparison keeps")
+            self._refuse("a condition has no `bool`: an alert has the values that it keeps")
         sign = -1.0 if self._next.text == "-" else 1.0
         if sign < 0:
             self._take()
@@ -161,7 +161,7 @@ class _Reader:
             return self._aggregation(cast("AggregationFunction", token.text))
         known = ", ".join((*get_args(WindowFunction), *get_args(AggregationFunction)))
         raise ConditionInvalid(
-            self._text, token.at, f"the form has no function `{token.text[:40]}`; it has {known}"
+            self._text, token.at, f"a condition has no function `{token.text[:40]}`; it has {known}"
         )
 
     def _windowed(self, function: WindowFunction) -> Windowed:

@@ -67,6 +67,7 @@ class _Receiver:
 
     webhook: Webhook
     failure: str = ""
+    hint: str = ""
     refused: str = ""
     changed: anyio.Event = field(default_factory=anyio.Event)
 
@@ -113,7 +114,7 @@ class Receivers:
             if each.failure:
                 yield Finding(
                     Health.DEGRADED, "alerts", f"a receiver cannot be told: {each.failure}",
-                    "check its address, its certificate and its log",
+                    each.hint,
                 )  # fmt: skip
 
     async def run(self) -> None:
@@ -148,7 +149,7 @@ class Receivers:
             receiver.refused = number
         if receiver.failure != str(error):
             _log.warning("%s", error)
-        receiver.failure = str(error)
+        receiver.failure, receiver.hint = str(error), error.explanation.hint
 
     def _news(self, receiver: _Receiver) -> list[dict[str, Any]]:
         """Return what a receiver does not know yet: what fires, and what does no more."""

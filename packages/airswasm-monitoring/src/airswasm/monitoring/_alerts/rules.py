@@ -91,6 +91,8 @@ class AlertRule:
                         f"{name}: only {{{{ $value }}}} and {{{{ $labels.NAME }}}} are replaced, "
                         f"not {{{{ {found[:40]} }}}}"
                     )
+            if "{{" in _PLACE.sub("", text):
+                raise ValueError(f"{name}: a {{{{ is not closed with }}}}")
         if any("{{" in text for text in self.labels.values()):
             raise ValueError("labels are fixed texts: write {{ … }} in annotations")
 

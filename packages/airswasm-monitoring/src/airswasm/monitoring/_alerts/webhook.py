@@ -83,17 +83,23 @@ def read_signer(webhook: Webhook, home: Path) -> Signer:
             text = path.read_text(encoding="ascii").strip()
             secret = base64.b64decode(text.removeprefix("whsec_"), validate=True)
         except OSError as error:
-            raise WebhookKeyUnreadable(str(path), error.strerror or str(error)) from error
+            raise WebhookKeyUnreadable(
+                webhook.name, str(path), error.strerror or str(error)
+            ) from error
         except (UnicodeDecodeError, binascii.Error) as error:
-            raise WebhookKeyUnreadable(str(path), "it is not whsec_ and base64") from error
+            raise WebhookKeyUnreadable(
+                webhook.name, str(path), "it is not whsec_ and base64"
+            ) from error
         if not text.startswith("whsec_") or not 24 <= len(secret) <= 64:
-            raise WebhookKeyUnreadable(str(path), "it is not whsec_ and base64 of 24 to 64 bytes")
+            raise WebhookKeyUnreadable(
+                webhook.name, str(path), "it is not whsec_ and base64 of 24 to 64 bytes"
+            )
     if webhook.key_file:
         path = home / webhook.key_file
         try:
             key = load_private_key(path)
         except Exception as error:  # of a file that may be anything
-            raise WebhookKeyUnreadable(str(path), str(error)) from error
+            raise WebhookKeyUnreadable(webhook.name, str(path), str(error)) from error
     return Signer(secret, key)
 
 
