@@ -84,9 +84,9 @@ class Metrics(Collector):
             is_openmetrics: Whether in the format OpenMetrics, with exemplars, instead of
                 Prometheus' text format.
         """
-        write = openmetrics.generate_latest if is_openmetrics else plain.generate_latest
-        exemplars = exemplars_of(self._receipts()) if is_openmetrics else {}
-        return await self._collected(lambda families: write(_Collected(families)), exemplars)
+        exemplars: Exemplars = exemplars_of(self._receipts()) if is_openmetrics else {}
+        write = _write_openmetrics if is_openmetrics else _write_plain
+        return await self._collected(write, exemplars)
 
     async def samples(self, names: Iterable[str]) -> list[Sample]:
         """Return the present samples of some metrics; other tasks go on meanwhile.
@@ -135,6 +135,14 @@ class Metrics(Collector):
         with self._summing:
             self._collections += 1
             return tuple(self._families.of(self._take(), self._families.metered()))
+
+
+def _write_plain(families: tuple[Family, ...]) -> bytes:
+    return plain.generate_latest(_Collected(families))
+
+
+def _write_openmetrics(families: tuple[Family, ...]) -> bytes:
+    return openmetrics.generate_latest(_Collected(families))  # pyright: ignore[reportUnknownMemberType]
 
 
 class _Collected(Collector):

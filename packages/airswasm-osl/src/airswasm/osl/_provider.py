@@ -79,7 +79,10 @@ def provide(services: Services) -> Iterable[HostInterface]:
 
 
 class _HasNetworkPolicy(Protocol):
-    policy: NetworkPolicy
+    @property
+    def policy(self) -> NetworkPolicy: ...
+    @policy.setter
+    def policy(self, policy: NetworkPolicy) -> None: ...
 
 
 def _follow_files(live: LiveSettings, tree: Tree) -> None:

@@ -10,6 +10,7 @@ import json
 import socket
 from collections.abc import Mapping, Sequence
 from logging.handlers import SysLogHandler
+from typing import cast
 
 from airswasm.security import OUTLETS, AuditSinks, OpenSink, SyslogOutlet
 
@@ -59,7 +60,7 @@ class Journal:
         for line in lines:
             said: Mapping[str, object] = json.loads(line)
             fields = said.get("fields")
-            more = fields if isinstance(fields, dict) else {}
+            more = cast("dict[str, object]", fields) if isinstance(fields, dict) else {}
             self._socket.send(
                 b"".join(
                     _field(name, value)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 from airswasm.storage import KeyValueStore, Namespace
 
@@ -169,5 +169,5 @@ def _alert(document: Mapping[str, Any]) -> ActiveAlert:
     labels = tuple(sorted((str(key), str(text)) for key, text in document["labels"].items()))
     if document["state"] not in ("pending", "firing"):
         raise ValueError(document["state"])
-    state = cast("AlertState", document["state"])
+    state: AlertState = document["state"]
     return ActiveAlert(labels, state, int(document["since"]), document["fired_at"], float("nan"))

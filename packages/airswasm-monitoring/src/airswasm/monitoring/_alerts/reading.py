@@ -89,14 +89,14 @@ class _Reader:
 
     def condition(self) -> Condition:
         found = [self._comparison()]
-        while self._next.text == "and":
+        while self._is("and"):
             self._take()
             on = None
-            if self._next.text == "on":
+            if self._is("on"):
                 self._take()
                 on = self._labels()
             found.append(self._comparison(on))
-        if self._next.kind != "end":
+        if not self._is_a("end"):
             if self._next.text in ("or", "unless"):
                 self._refuse(f"a condition has no `{self._next.text}`: write two rules")
             self._refuse("expected `and`, or the end")
@@ -110,12 +110,12 @@ class _Reader:
         if self._next.text not in get_args(Operator):
             self._refuse("expected a comparison: > >= < <= == !=")
         operator = cast("Operator", self._take().text)
-        if self._next.text == "bool":
+        if self._is("bool"):
             self._refuse("a condition has no `bool`: an alert has the values that it keeps")
-        sign = -1.0 if self._next.text == "-" else 1.0
+        sign = -1.0 if self._is("-") else 1.0
         if sign < 0:
             self._take()
-        if self._next.kind != "number":
+        if not self._is_a("number"):
             self._refuse("expected a number: write the metrics on the left, as `a / b > 0.9`")
         return Comparison(value, operator, sign * float(self._take().text), on)
 
@@ -166,11 +166,11 @@ class _Reader:
 
     def _windowed(self, function: WindowFunction) -> Windowed:
         self._expect("(")
-        if self._next.kind != "name":
+        if not self._is_a("name"):
             self._refuse("expected a metric")
         metric = self._metric(self._take())
         self._expect("[")
-        if self._next.kind != "duration":
+        if not self._is_a("duration"):
             self._refuse("expected a window, such as 5m")
         token = self._take()
         found = cast("re.Match[str]", _DURATION.fullmatch(token.text))
@@ -184,7 +184,7 @@ class _Reader:
 
     def _aggregation(self, function: AggregationFunction) -> Aggregation:
         by: tuple[str, ...] = ()
-        if self._next.text == "by":
+        if self._is("by"):
             self._take()
             by = self._labels()
         self._expect("(")
@@ -197,11 +197,11 @@ class _Reader:
 
     def _metric(self, name: _Token) -> Metric:
         matchers: list[Matcher] = []
-        if self._next.text == "{":
+        if self._is("{"):
             self._take()
-            while self._next.text != "}":
+            while not self._is("}"):
                 matchers.append(self._matcher())
-                if self._next.text != "}":
+                if not self._is("}"):
                     self._expect(",")
             self._take()
         return Metric(name.text, tuple(matchers))
@@ -211,7 +211,7 @@ class _Reader:
         if self._next.text not in get_args(MatcherOperator):
             self._refuse("expected = != =~ or !~")
         operator = cast("MatcherOperator", self._take().text)
-        if self._next.kind != "text":
+        if not self._is_a("text"):
             self._refuse("expected a text in double quotes")
         token = self._take()
         text = re.sub(r"\\.", lambda found: _ESCAPES[found[0]], token.text[1:-1])
@@ -224,15 +224,15 @@ class _Reader:
     def _labels(self) -> tuple[str, ...]:
         self._expect("(")
         found: list[str] = []
-        while self._next.text != ")":
+        while not self._is(")"):
             found.append(self._label())
-            if self._next.text != ")":
+            if not self._is(")"):
                 self._expect(",")
         self._take()
         return tuple(dict.fromkeys(found))
 
     def _label(self) -> str:
-        if self._next.kind != "name" or ":" in self._next.text:
+        if not self._is_a("name") or ":" in self._next.text:
             self._refuse("expected a label")
         return self._take().text
 
@@ -240,13 +240,19 @@ class _Reader:
     def _next(self) -> _Token:
         return self._tokens[self._at]
 
+    def _is(self, text: str) -> bool:
+        return self._next.text == text
+
+    def _is_a(self, kind: str) -> bool:
+        return self._next.kind == kind
+
     def _take(self) -> _Token:
         token = self._tokens[self._at]
         self._at += 1
         return token
 
     def _expect(self, text: str) -> None:
-        if self._next.text != text or self._next.kind == "text":
+        if self._next.text != text or self._is_a("text"):
             self._refuse(f"expected `{text}`")
         self._take()
 

@@ -12,6 +12,7 @@ handled. The messages are its own, from `opentelemetry-proto`.
 
 from __future__ import annotations
 
+import importlib
 import random
 import ssl
 from collections import deque
@@ -290,8 +291,7 @@ def _load() -> tuple[Write, Read]:
         ExporterMissing: The extra is not installed.
     """
     try:
-        import httpx  # noqa: F401
-
+        importlib.import_module("httpx")
         from .otlp import read_rejected, write_request
     except ImportError as error:
         raise ExporterMissing(error.name or "opentelemetry-proto") from error

@@ -136,7 +136,8 @@ class Gate:
             if self._guard.decide(caller.name, capability, str(each)).is_allowed
         ]
         refusal: OslError | None = None
-        for endpoint in able or [named[0] if named else at]:
+        endpoint = usual = named[0] if named else at
+        for endpoint in able or [usual]:
             try:
                 self._doorman.check_permit(caller.name, capability, endpoint, address)
             except AccessDenied as error:

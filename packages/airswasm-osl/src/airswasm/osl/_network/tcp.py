@@ -40,10 +40,8 @@ class Tcp:
         answers: dict[str, HostFunction] = {
             name: answered(function) for name, function in functions.items()
         }
-        answers["[method]connection.peer"] = lambda _caller, connection: str(connection.peer)
-        answers["[method]listener.address"] = lambda _caller, listener: str(
-            own_endpoint(listener.plain)
-        )
+        answers["[method]connection.peer"] = _peer
+        answers["[method]listener.address"] = _address
         dropped = HostResource(drop=_close)
         return HostInterface(
             "airswasm:component/tcp@0.1.0", answers, {"connection": dropped, "listener": dropped}
@@ -64,14 +62,15 @@ class Tcp:
         policy = network.policy
         seconds = policy.seconds(timeout_ms or round(policy.connect_timeout * 1000))
         try:
-            connected = None
+            connected: socket.socket | None = None
             with anyio.fail_after(seconds) as scope:
                 place.close = scope.cancel
                 addresses = await doorman.addresses(
                     caller.name, CONNECT, address, endpoint, endpoint.at
                 )
                 connected = await connect(addresses, endpoint, socket.SOCK_STREAM)
-            if connected is None:
+            # the scope ends without an error when the place is closed
+            if connected is None:  # pyright: ignore[reportUnnecessaryComparison]
                 raise Disconnected(f"{endpoint}: the component has ended")
             peer = peer_endpoint(connected, str(endpoint))
         except TimeoutError:
@@ -125,6 +124,14 @@ class Tcp:
                 return await listener.accept()
         except TimeoutError:
             raise TimedOut from None
+
+
+def _peer(_caller: Caller, connection: Connection) -> str:
+    return str(connection.peer)
+
+
+def _address(_caller: Caller, listener: Listener) -> str:
+    return str(own_endpoint(listener.plain))
 
 
 def _close(opened: object) -> None:

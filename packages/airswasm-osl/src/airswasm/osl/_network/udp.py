@@ -40,7 +40,7 @@ class Udp:
         answers: dict[str, HostFunction] = {
             name: answered(function) for name, function in functions.items()
         }
-        answers["[method]socket.address"] = lambda _caller, opened: str(own_endpoint(opened.plain))
+        answers["[method]socket.address"] = _address
         return HostInterface(
             "airswasm:component/udp@0.1.0", answers, {"socket": HostResource(drop=_close)}
         )
@@ -131,6 +131,10 @@ class Udp:
 def _check_size(data: bytes) -> None:
     if len(data) > DATAGRAM_BYTES:
         raise LimitReached(f"a datagram carries at most {DATAGRAM_BYTES:,} bytes")
+
+
+def _address(_caller: Caller, opened: Datagrams) -> str:
+    return str(own_endpoint(opened.plain))
 
 
 def _close(opened: object) -> None:

@@ -95,8 +95,10 @@ def read_reply(component: str, payload: bytes | None) -> Reply:
 
 def _headers(component: str, members: Mapping[object, object]) -> Headers:
     given = members.get("headers", ())
-    pairs = given.items() if isinstance(given, Mapping) else given
-    if not isinstance(pairs, list | tuple) and not isinstance(given, Mapping):
+    pairs: object = given
+    if isinstance(given, Mapping):
+        pairs = list(cast("Mapping[object, object]", given).items())
+    if not isinstance(pairs, list | tuple):
         raise ResponseMalformed(component, "its headers are neither a map nor a list of pairs")
     headers: list[tuple[str, bytes]] = []
     for pair in cast("list[object]", pairs):

@@ -1,5 +1,9 @@
 """The functions of wasi:sockets by their names, in place of the runtime's denied ones."""
 
+# The tables below are functions of one line; the engine calls them with what the WIT says.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import socket
