@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from threading import Lock
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import anyio
 import anyio.to_thread
@@ -142,7 +142,8 @@ def _write_plain(families: tuple[Family, ...]) -> bytes:
 
 
 def _write_openmetrics(families: tuple[Family, ...]) -> bytes:
-    return openmetrics.generate_latest(_Collected(families))  # pyright: ignore[reportUnknownMemberType]
+    write = cast("Callable[[Collector], bytes]", getattr(openmetrics, "generate_latest"))  # noqa: B009 - it has no types
+    return write(_Collected(families))
 
 
 class _Collected(Collector):
