@@ -118,8 +118,8 @@ async def test_settings_that_changed_have_a_line(tmp_path: Path) -> None:
             await system.configure("install.retain", "4")
     lines = [each for each in query_audit(log_of(tmp_path)) if each.kind == "config"]
     assert [dict(each.detail) for each in lines] == [
-        {"act": "set", "key": "limits.memory", "value": "67108864"},
-        {"limits.memory": "default -> 67108864"},
+        {"act": "set", "key": "limits.memory", "value": '"64 MiB"'},
+        {"limits.memory": 'default -> "64 MiB"'},
         {"security.deny": "(not shown) -> (not shown)"},
         {"act": "set", "key": "install.retain", "value": "4"},
         {"install.retain": "5 -> 4"},

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol, cast, runtime_checkable
 
 from airswasm.runtime import WASI_INTERFACES, HostInterface, HostInterfaceProvider, Services
-from airswasm.security import Guard
+from airswasm.security import Guard, UnannotatedFunction
 from airswasm.wit import (
     AirswasmError,
     BlockPartUnusable,
@@ -123,9 +123,9 @@ def blaming(each: InstalledBlock, part: Part) -> Generator[None]:
         raise ProviderFailed(
             each.block.name, error.path, each.distribution, error.reason
         ) from error
-    except AirswasmError:  # it has a code and a hint of its own
-        raise
     except Exception as error:  # the code of any package
+        if isinstance(error, AirswasmError) and not isinstance(error, UnannotatedFunction):
+            raise  # it has a code and a hint of its own
         reason = f"{type(error).__name__}: {safe_text(error)}"
         raise ProviderFailed(each.block.name, _shown(part), each.distribution, reason) from error
 
