@@ -22,7 +22,7 @@ from airswasm.security import Grants, Guard, Kinds
 from wasmtime import component as engine_component
 
 pytestmark = pytest.mark.anyio
-SEEDS = range(int(os.environ.get("AIRSWASM_SEEDS", "2")))
+SEEDS = range(int(os.environ.get("AIRSWASM_FILE_SEEDS", "2")))
 CALLS = 120
 KINDS = Kinds(BLOCK.capabilities)
 VERBS = ("read", "write", "delete", "list")
