@@ -119,10 +119,10 @@ class WasiFilesystem:
         open_flags: Collection[str],
         flags: Collection[str],
     ) -> Descriptor:
-        target = await self._door.target(caller, base, path)
-        at, folder = target.path, target.place.folder
         if "directory" in open_flags and not _CREATES.isdisjoint(open_flags):
             raise Refused("invalid")
+        target = await self._door.target(caller, base, path)
+        at, folder = target.path, target.place.folder
         writes = "write" in flags or not {"create", "truncate"}.isdisjoint(open_flags)
         needed: list[str] = []
         if writes:
