@@ -33,7 +33,14 @@ from airswasm.runtime import Caller, Case, Err, Ok, missing_protections
 from airswasm.security import Grants, Guard, Kinds
 
 KINDS = Kinds(BLOCK.capabilities)
-POLICY = ProcessPolicy(readable=(sys.prefix, sys.base_prefix))
+PYTHON = tuple(
+    str(path)
+    for prefix in (sys.prefix, sys.base_prefix)
+    for name in ("bin", "lib", "lib64", "pyvenv.cfg")
+    if (path := Path(prefix, name)).exists()
+)
+"""Not the whole prefix: under nox it has the tests' temporary folder."""
+POLICY = ProcessPolicy(readable=PYTHON)
 EVERYTHING = Grants({each.annotation: ("everything",) for each in KINDS})
 HOLD = "import fcntl, time; file = open('held', 'w'); fcntl.flock(file, fcntl.LOCK_EX); "
 SLOW = HOLD + "open('runs', 'w').close(); time.sleep(60)"
