@@ -55,9 +55,12 @@ class Names:
         }
 
     async def _stat(
-        self, caller: Caller, base: Descriptor, _flags: Collection[str], path: str
+        self, caller: Caller, base: Descriptor, flags: Collection[str], path: str
     ) -> Mapping[str, object]:
-        return stat_record(await self._status(caller, base, path))
+        status = await self._status(caller, base, path)
+        if "symlink-follow" in flags and stat_modes.S_ISLNK(status.st_mode):
+            raise Refused("loop")
+        return stat_record(status)
 
     async def _hash(
         self, caller: Caller, base: Descriptor, _flags: Collection[str], path: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Mapping
 
@@ -21,8 +22,9 @@ TYPES: dict[Kind, str] = {
 
 
 def stat_record(status: os.stat_result) -> Mapping[str, object]:
+    is_link = stat.S_ISLNK(status.st_mode)
     return {
-        "type": TYPES[kind_of(status.st_mode)],
+        "type": "symbolic-link" if is_link else TYPES[kind_of(status.st_mode)],
         "link_count": status.st_nlink,
         "size": status.st_size,
         "data_access_timestamp": as_datetime(status.st_atime_ns),
