@@ -12,12 +12,12 @@ from airswasm.security import (
     Guard,
     InvalidPattern,
     Kinds,
-    _patterns,
 )
 from airswasm.security._block import BLOCK
-from airswasm.security._kinds import EFFORT_AT_MOST, PATTERNS_AT_MOST
-from airswasm.security._patterns import Pattern, segment_matches
-from airswasm.security._spelling import Resource
+from airswasm.security._kinds import patterns
+from airswasm.security._kinds.kinds import EFFORT_AT_MOST, PATTERNS_AT_MOST
+from airswasm.security._kinds.patterns import Pattern, segment_matches
+from airswasm.security._kinds.spelling import Resource
 from airswasm.wit import contract
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,7 +92,7 @@ def test_a_segment_is_matched_in_one_pass(pattern: str) -> None:
 def test_segments_are_matched_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     """Behind `**` each segment of the resource meets each of the pattern once at most."""
     calls: list[str] = []
-    monkeypatch.setattr(_patterns, "segment_matches", lambda _pattern, text: calls.append(text))
+    monkeypatch.setattr(patterns, "segment_matches", lambda _pattern, text: calls.append(text))
     Pattern("/".join(["**", "*a*"] * 31)).matches("/".join(["a"] * 255 + ["b"]))
     assert len(calls) <= 31 * 256
 
@@ -174,10 +174,14 @@ def test_what_is_remembered_of_a_component_is_bounded_in_bytes() -> None:
     for number in range(1_000):
         get(Paying("local/a"), f"{number:04}" + "k" * 4_000)  # type: ignore[operator]
         guard.check("local/a", READ, f"{number:04}" + "c" * 4_000)
-    (passed,) = guard._passed.values()
-    kept = [*passed["local/a"], *(key[2] for key in guard._remembered["local/a"])]
-    assert sum(map(len, kept)) < 256 * 1024
-    assert "kept" in passed["local/b"]
+    kept = [
+        name
+        for number in range(1_000)
+        for name in (f"{number:04}" + "k" * 4_000, f"{number:04}" + "c" * 4_000)
+        if "local/a" in guard.recent_users(READ, name)
+    ]
+    assert 0 < sum(map(len, kept)) < 256 * 1024
+    assert guard.recent_users(READ, "kept") == ("local/b",)
 
 
 def test_a_flood_of_denials_does_not_fill_the_log() -> None:

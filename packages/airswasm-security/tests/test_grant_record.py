@@ -19,7 +19,7 @@ from airswasm.security import (
     Kinds,
     SecurityError,
 )
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 KINDS = Kinds.of(storage_read=PLAIN, storage_write=PLAIN)
@@ -235,3 +235,66 @@ def test_a_change_of_what_is_not_there_is_refused() -> None:
     ):
         with pytest.raises(GrantMissing):
             attempt()
+
+
+@given(
+    asks,
+    st.dictionaries(capability, texts),
+    st.dictionaries(capability, texts),
+    origin,
+)
+def test_an_answer_grants_no_more_than_the_question(
+    question: Grants,
+    less: dict[str, tuple[str, ...]],
+    refused: dict[str, tuple[str, ...]],
+    when: GrantOrigin,
+) -> None:
+    """Granted, narrowed or denied by capability; what is denied stays so at the next question."""
+
+    def answer() -> GrantRecord:
+        return GrantRecord().deciding(question, when, narrowed=less, denied=refused, kinds=KINDS)
+
+    if not {*less, *refused} <= {*question.allow}:
+        with pytest.raises(GrantMissing):
+            answer()
+        return
+    asked = Guard(KINDS, {NAME: question})
+    try:
+        record = answer()
+    except GrantNotNarrower:
+        assume(False)
+        raise
+    guard = Guard(KINDS, {NAME: record.grants(question, KINDS)})
+    for name in question.allow:
+        for resource in RESOURCES:
+            if guard.decide(NAME, name, resource):
+                assert asked.decide(NAME, name, resource)
+            elif name not in less and name not in refused:
+                assert not asked.decide(NAME, name, resource)
+    still = record.denied_of(question, KINDS)
+    for name, patterns in question.allow.items():
+        for text in patterns:
+            if text in refused.get(name, ()):
+                assert text in still.allow[name]
+
+
+def test_a_narrowed_answer_needs_no_kinds_where_the_texts_are_the_same() -> None:
+    """A tool that has no blocks answers with the patterns of the question."""
+    question = Grants({READ: ("a/*", "b/**")})
+    record = GrantRecord().deciding(question, NOW, narrowed={READ: ("a/*",)})
+    assert record.grants(question, KINDS).allow == {READ: ("a/*",)}
+    with pytest.raises(GrantNotNarrower):
+        GrantRecord().deciding(question, NOW, narrowed={READ: ("b/c",)})
+
+
+def test_grants_of_a_key_go_with_the_trust_in_it() -> None:
+    """Each of the keys that the reason names must be trusted; denials and other grants stay."""
+    asked = Grants({READ: ("a",), WRITE: ("b",)})
+    by_key = replace(NOW, by="key", reason="11 22")
+    record = GrantRecord.of(asked, by_key).denying(
+        denied(GrantEntry.of(READ, "denied", ("a",), by_key))
+    )
+    assert record.without_keys(lambda _: True) is record
+    left = record.without_keys(lambda key: key != "22")
+    assert [(each.verdict, each.capability) for each in left.entries] == [("denied", READ)]
+    assert GrantRecord.of(asked, NOW).without_keys(lambda _: False).grants(asked, KINDS) == asked

@@ -370,9 +370,9 @@ def test_what_is_remembered_is_bounded() -> None:
     for number in range(100):
         assert door(HELLO, f"k{number}") == Ok(f"k{number}")
         assert guard.check("local/hello", "storage:read", f"c{number}")
-    assert 0 < len(guard._remembered["local/hello"]) <= 10
-    (passed,) = guard._passed.values()
-    assert 0 < len(passed["local/hello"]) <= 10
+    for kind in "kc":  # what passed the door, and what was checked
+        users = [guard.recent_users("storage:read", f"{kind}{number}") for number in range(100)]
+        assert 0 < users.count(("local/hello",)) <= 10
 
 
 def test_two_functions_and_a_check_of_one_thing_leave_one_line() -> None:
@@ -448,3 +448,41 @@ def test_denials_only_take_away(
         assert not allowed(Grants(allow, both), Grants())
         assert not allowed(Grants(allow, deny), Grants({}, more))
         assert not allowed(Grants({}, deny), Grants())
+
+
+def test_a_policy_can_be_replaced_and_lifted() -> None:
+    """The next call is judged by the new one; a policy of nothing is none."""
+    guard = guard_for({"storage:read": ("**",)}, policy=Grants(deny={"storage:read": ("a",)}))
+    assert not guard.check("local/hello", "storage:read", "a")
+    guard.hold_to(Grants(deny={"storage:read": ("b",)}))
+    assert guard.check("local/hello", "storage:read", "a")
+    assert not guard.check("local/hello", "storage:read", "b")
+    with pytest.raises(InvalidPattern):
+        guard.hold_to(Grants(deny={"storage:read": ("[",)}))
+    assert not guard.check("local/hello", "storage:read", "b")
+    guard.hold_to(Grants())
+    assert guard.policy == Grants()
+    assert guard.check("local/hello", "storage:read", "b")
+
+
+def test_what_is_held_ends_by_another_name_that_a_rule_forbids() -> None:
+    """A connection to an allowed name ends when the address behind it is forbidden."""
+    guard = guard_for({"hosts:reach": ("**",)})
+    ended = list[str]()
+    guard.keep("local/hello", "hosts:reach", "good", ended.append, also=("10.0.0.1",))
+    guard.keep("local/hello", "hosts:reach", "other", ended.append, also=("8.8.8.8",))
+    guard.hold_to(Grants(deny={"hosts:reach": ("10.*",)}))
+    assert len(ended) == 1
+    assert guard.count_held("local/hello") == 1
+
+
+def test_a_denied_call_is_shown_to_those_who_listen() -> None:
+    """Once for each denial, until they stop."""
+    guard = guard_for({})
+    seen = list[str]()
+    stop = guard.listen(lambda decision: seen.append(decision.resource))
+    door = guard.guarded(interface(get=lambda caller, key: Ok(key)), contract()).functions["get"]
+    door(HELLO, "a")
+    stop()
+    door(HELLO, "b")
+    assert seen == ["a"]

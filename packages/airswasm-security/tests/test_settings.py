@@ -9,6 +9,7 @@ from airswasm.security import (
     InvalidCapability,
     InvalidPattern,
     SecuritySettings,
+    TrustSettings,
     provide,
 )
 from airswasm.wit import Blocks, load_part
@@ -65,3 +66,28 @@ def test_a_setting_that_cannot_work_names_itself(name: str, value: float) -> Non
     """The operator reads which key to correct."""
     with pytest.raises(ValueError, match=name):
         AuditSettings(**{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"threshold": 0}, "within 1 to 8"),
+        ({"threshold": 9}, "within 1 to 8"),
+        ({"keys": ("F" * 64,)}, "lower-case hex"),
+        ({"keys": ("f" * 63,)}, "lower-case hex"),
+        ({"sources": ("../packages/**",)}, "packages"),
+        ({"sources": ("https://host/[",)}, "no ]"),
+    ],
+)
+def test_a_rule_of_trust_that_cannot_be_meant_is_refused(
+    options: dict[str, object], reason: str
+) -> None:
+    """The sentence names the setting's fault."""
+    with pytest.raises(ValueError, match=reason):
+        TrustSettings(**options)  # type: ignore[arg-type]
+
+
+def test_rules_of_trust_are_kept_as_they_are_written() -> None:
+    """The largest of each."""
+    settings = TrustSettings(("f" * 64,), ("/srv/packages/**", "https://host/folder/**"), 8)
+    assert settings.threshold == 8

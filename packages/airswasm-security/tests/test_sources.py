@@ -13,7 +13,7 @@ from airswasm.security import (
     file_source,
     network_source,
 )
-from airswasm.security._sources import source_pattern
+from airswasm.security._trusting.sources import source_pattern
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -184,7 +184,7 @@ def test_no_text_of_a_file_reaches_out_of_its_folder(segments: list[str]) -> Non
     inside = "/".join(each for each in segments if each not in (".", ".."))
     from urllib.parse import quote
 
-    from airswasm.security._sources import _SAFE
+    from airswasm.security._trusting.sources import _SAFE
 
     elsewhere = f"file://{quote(f'/srv/other/{inside}', safe=_SAFE)}"
     assert not covers_source(["/srv/packages/**", "/srv/pack?ges/*"], elsewhere)

@@ -26,9 +26,8 @@ from airswasm.security import (
     sign_rotation,
     verify_statement,
 )
-from airswasm.security import _trust as trust
-from airswasm.security import _trust_file as trust_file
-from airswasm.security._trust_file import TrustContent
+from airswasm.security._trusting import trust, trust_file
+from airswasm.security._trusting.trust_file import TrustContent
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (

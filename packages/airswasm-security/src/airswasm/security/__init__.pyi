@@ -13,17 +13,33 @@ from ._auditing.settings import AuditSettings
 from ._auditing.sinks import SINK_GROUP, AuditSinks, OpenSink, open_sink
 from ._auditing.verifying import AuditReport, explain_missing, verify_audit
 from ._block import BLOCK
-from ._capabilities import CAPABILITIES_INTERFACE, capabilities_interface, provide
-from ._decision import Decision
-from ._decision_lines import AllowedLines, DecisionLines
-from ._effect_lines import EffectLines, EffectRecord, WrittenEffects
-from ._envelope import MAXIMUM_SEQUENCE, cosign, cosign_file
-from ._forbidden import ForbiddenLayer
-from ._grant_record import ALL_PATTERNS, Decider, GrantEntry, GrantOrigin, GrantRecord, GrantVerdict
-from ._grants import Grants, manifest_line
-from ._guard import Guard, decides_each, guarded
-from ._key_text import MAXIMUM_SIGNERS, fingerprint_of, is_fingerprint
-from ._keys import (
+from ._deciding.decision import Decision
+from ._deciding.forbidden import ForbiddenLayer
+from ._deciding.grant_record import (
+    ALL_PATTERNS,
+    Decider,
+    GrantEntry,
+    GrantOrigin,
+    GrantRecord,
+    GrantVerdict,
+)
+from ._deciding.layers import DecisionLayer, Verdict
+from ._deciding.learning import Learning, Use, least_grants
+from ._deciding.roles import AclEntry, AclSettings, Role, RolesLayer, RolesSettings
+from ._guarding.capabilities import CAPABILITIES_INTERFACE, capabilities_interface, provide
+from ._guarding.decision_lines import AllowedLines, DecisionLines
+from ._guarding.doors import decides_each
+from ._guarding.effect_lines import EffectLines, EffectRecord, WrittenEffects
+from ._guarding.guard import Guard, guarded
+from ._guarding.settings import SecuritySettings
+from ._kinds.grants import Grants, manifest_line
+from ._kinds.kinds import Kinds, Rules
+from ._kinds.patterns import AnyPattern, Compound, Pattern, Words
+from ._kinds.sets import escape
+from ._kinds.spelling import EVERYTHING, PLAIN, Reach, Resource, Spelling, read_plain
+from ._signing.envelope import MAXIMUM_SEQUENCE, cosign, cosign_file
+from ._signing.key_text import MAXIMUM_SIGNERS, fingerprint_of, is_fingerprint
+from ._signing.keys import (
     PrivateKey,
     PublicKey,
     generate_key,
@@ -32,16 +48,9 @@ from ._keys import (
     save_private_key,
     save_public_key,
 )
-from ._kinds import Kinds, Rules
-from ._layers import DecisionLayer, Verdict
-from ._learning import Learning, Use, least_grants
-from ._package_paths import judge_path
-from ._patterns import AnyPattern, Compound, Pattern, Words
-from ._roles import AclEntry, AclSettings, Role, RolesLayer, RolesSettings
-from ._rotations import Rotation, sign_rotation, verify_rotation
-from ._sets import escape
-from ._settings import SecuritySettings, TrustSettings
-from ._signatures import (
+from ._signing.package_paths import judge_path
+from ._signing.rotations import Rotation, sign_rotation, verify_rotation
+from ._signing.signatures import (
     SIGNATURE_FILE,
     FileDigest,
     PartlySigned,
@@ -52,10 +61,10 @@ from ._signatures import (
     verify,
     verify_statement,
 )
-from ._sources import covers_source, file_source, network_source
-from ._spelling import EVERYTHING, PLAIN, Reach, Resource, Spelling, read_plain
-from ._trust import FormerKey, Revocation, TrustedComponent, TrustedKey, TrustStore
-from ._trust_file import TRUST_FORMAT
+from ._trusting.settings import TrustSettings
+from ._trusting.sources import covers_source, file_source, network_source
+from ._trusting.trust import FormerKey, Revocation, TrustedComponent, TrustedKey, TrustStore
+from ._trusting.trust_file import TRUST_FORMAT
 from .errors import (
     AuditBroken,
     AuditError,

@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from .._decision import Decision
+from .._deciding.decision import Decision
 from ..errors import AuditBroken
 from .files import all_files, first_line, numbered_lines, tail_lines
 from .lines import AuditEvent, AuditHead, encode, encode_decision, line_number, prev_of

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeAlias, cast
 
-from .._decision import Decision
+from .._deciding.decision import Decision
 from ..errors import AuditBroken
 
 __all__ = (

@@ -30,8 +30,8 @@ import anyio
 import anyio.to_thread
 from airswasm.runtime.files import sync_folder
 
-from .._decision import Decision
-from .._files import try_lock
+from .._deciding.decision import Decision
+from .._trusting.files import try_lock
 from ..errors import AuditLocked, AuditUnavailable
 from .blocks import Entry, chained, last_head
 from .files import (

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
-from .._decision import Decision
+from .._deciding.decision import Decision
 from .blocks import Entry
 from .files import first_line
 from .lines import AuditEvent, AuditHead, decode

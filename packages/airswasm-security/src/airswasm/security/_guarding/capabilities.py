@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from airswasm.runtime import Caller, Effect, HostFunction, HostInterface, Services
 
-from ._guard import Guard
+from .guard import Guard
 
 __all__ = ("CAPABILITIES_INTERFACE", "capabilities_interface", "provide")
 

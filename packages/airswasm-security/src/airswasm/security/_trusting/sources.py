@@ -20,9 +20,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from ._patterns import Pattern
-from .addresses import as_address
-from .errors import InvalidPattern
+from .._kinds.patterns import Pattern
+from ..addresses import as_address
+from ..errors import InvalidPattern
 
 __all__ = ("FILE", "covers_source", "file_source", "network_source", "source_pattern")
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from .errors import InvalidCapability, InvalidPattern
+from ..errors import InvalidCapability, InvalidPattern
 
 __all__ = ("Grants", "grants_of_tables", "manifest_line")
 

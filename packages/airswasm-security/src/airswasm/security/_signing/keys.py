@@ -27,9 +27,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
-from ._curve import ORDER, check_point
-from ._key_text import decode_key, encode_key, fingerprint_of
-from .errors import InvalidKey, KeyFileExposed, KeyFileInvalid
+from ..errors import InvalidKey, KeyFileExposed, KeyFileInvalid
+from .curve import ORDER, check_point
+from .key_text import decode_key, encode_key, fingerprint_of
 
 __all__ = (
     "PublicKey",

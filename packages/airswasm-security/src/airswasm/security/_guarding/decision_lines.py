@@ -22,12 +22,12 @@ from typing import Literal, TypeAlias
 
 from airswasm.runtime import Meters
 
-from ._auditing.lines import AuditEvent, AuditSink, Outcome
-from ._auditing.log import AuditLog
-from ._block import DENIALS, UNWRITTEN
-from ._budget import LineBudget
-from ._decision import Decision
-from .errors import AuditUnavailable
+from .._auditing.lines import AuditEvent, AuditSink, Outcome
+from .._auditing.log import AuditLog
+from .._block import DENIALS, UNWRITTEN
+from .._deciding.decision import Decision
+from ..errors import AuditUnavailable
+from .budget import LineBudget
 
 __all__ = ("AllowedLines", "DecisionLines")
 

@@ -61,6 +61,6 @@ def is_fingerprint(text: str) -> bool:
 
 
 def _invalid(reason: str) -> Exception:
-    from .errors import InvalidKey
+    from ..errors import InvalidKey
 
     return InvalidKey(reason)

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 
 from airswasm.wit import Capability, load_part
 
-from ._grants import Grants
-from ._patterns import AnyPattern, Pattern, covers, touches
-from ._spelling import EVERYTHING, PLAIN, Resource, Spelling
-from .errors import InvalidCapability, InvalidPattern, UnknownCapability
+from ..errors import InvalidCapability, InvalidPattern, UnknownCapability
+from .grants import Grants
+from .patterns import AnyPattern, Pattern, covers, touches
+from .spelling import EVERYTHING, PLAIN, Resource, Spelling
 
 __all__ = ("Kinds", "Rules")
 

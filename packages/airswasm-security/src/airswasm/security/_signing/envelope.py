@@ -25,9 +25,9 @@ from typing import NoReturn, TypeAlias
 
 from airswasm.runtime.files import replace_file
 
-from ._key_text import MAXIMUM_SIGNERS
-from ._keys import PrivateKey, PublicKey
-from .errors import InvalidKey, InvalidSignature, InvalidStatement, SignaturesMissing
+from ..errors import InvalidKey, InvalidSignature, InvalidStatement, SignaturesMissing
+from .key_text import MAXIMUM_SIGNERS
+from .keys import PrivateKey, PublicKey
 
 __all__ = (
     "MAXIMUM_SEQUENCE",

@@ -18,11 +18,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
-from ._grants import Grants
-from .errors import GrantBarred, GrantMissing, GrantNotNarrower
+from .._kinds.grants import Grants
+from ..errors import GrantBarred, GrantMissing, GrantNotNarrower
 
 if TYPE_CHECKING:  # to read a record needs no patterns
-    from ._kinds import Kinds
+    from .._kinds.kinds import Kinds
 
 __all__ = ("ALL_PATTERNS", "Decider", "GrantEntry", "GrantOrigin", "GrantRecord", "GrantVerdict")
 
@@ -443,7 +443,7 @@ def _covers(capability: str, wide: Sequence[str], text: str, kinds: Kinds | None
         return True
     if kinds is None or capability not in kinds:  # only equal texts are known
         return False
-    from ._patterns import covers
+    from .._kinds.patterns import covers
 
     spelling = kinds.spelling(capability)
     pattern = spelling.pattern(text)
@@ -453,7 +453,7 @@ def _covers(capability: str, wide: Sequence[str], text: str, kinds: Kinds | None
 def _touch(capability: str, first: str, second: str, kinds: Kinds) -> bool:
     if capability not in kinds:
         return first == second
-    from ._patterns import touches
+    from .._kinds.patterns import touches
 
     spelling = kinds.spelling(capability)
     return touches(spelling.pattern(first), spelling.pattern(second))

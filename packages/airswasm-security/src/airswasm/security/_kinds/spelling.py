@@ -20,9 +20,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, cast
 
-from ._patterns import AnyPattern, Compound, Pattern, Words, covers
-from ._sets import escape
-from .errors import InvalidPattern, InvalidResource
+from ..errors import InvalidPattern, InvalidResource
+from .patterns import AnyPattern, Compound, Pattern, Words, covers
+from .sets import escape
 
 __all__ = ("EVERYTHING", "PLAIN", "Reach", "Resource", "Spelling", "read_plain")
 

@@ -13,10 +13,10 @@ from collections.abc import Iterable
 
 from airswasm.wit import Forbidden
 
-from ._grants import Grants
-from ._kinds import Kinds, Rules
-from ._layers import Verdict
-from ._spelling import Reach, Resource
+from .._kinds.grants import Grants
+from .._kinds.kinds import Kinds, Rules
+from .._kinds.spelling import Reach, Resource
+from .layers import Verdict
 
 __all__ = ("ForbiddenLayer",)
 

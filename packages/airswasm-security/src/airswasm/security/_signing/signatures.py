@@ -22,7 +22,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ._envelope import (
+from ..errors import ContentMismatch, InvalidStatement
+from .envelope import (
     Json,
     canonical,
     check_canonical,
@@ -36,10 +37,9 @@ from ._envelope import (
     parse_body,
     text_of,
 )
-from ._key_text import MAXIMUM_SIGNERS
-from ._keys import PrivateKey, PublicKey
-from ._package_paths import judge_path
-from .errors import ContentMismatch, InvalidStatement
+from .key_text import MAXIMUM_SIGNERS
+from .keys import PrivateKey, PublicKey
+from .package_paths import judge_path
 
 __all__ = (
     "SIGNATURE_FILE",

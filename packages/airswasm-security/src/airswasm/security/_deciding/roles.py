@@ -17,12 +17,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ._grants import Grants, grants_of_tables
-from ._kinds import Kinds, Rules
-from ._layers import Verdict
-from ._patterns import AnyPattern, Pattern
-from ._spelling import Resource
-from .errors import InvalidCapability, InvalidPattern, RolesInvalid
+from .._kinds.grants import Grants, grants_of_tables
+from .._kinds.kinds import Kinds, Rules
+from .._kinds.patterns import AnyPattern, Pattern
+from .._kinds.spelling import Resource
+from ..errors import InvalidCapability, InvalidPattern, RolesInvalid
+from .layers import Verdict
 
 __all__ = ("AclEntry", "AclSettings", "Role", "RolesLayer", "RolesSettings")
 

@@ -14,11 +14,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from ._grants import Grants
-from ._kinds import Kinds
-from ._patterns import covers
-from ._spelling import EVERYTHING, Spelling
-from .errors import InvalidPattern
+from .._kinds.grants import Grants
+from .._kinds.kinds import Kinds
+from .._kinds.patterns import covers
+from .._kinds.spelling import EVERYTHING, Spelling
+from ..errors import InvalidPattern
 
 __all__ = ("Learning", "Use", "least_grants")
 

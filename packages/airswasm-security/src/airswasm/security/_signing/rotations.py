@@ -11,7 +11,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ._envelope import (
+from ..errors import InvalidStatement
+from .envelope import (
     Json,
     canonical,
     check_canonical,
@@ -25,8 +26,7 @@ from ._envelope import (
     parse_body,
     text_of,
 )
-from ._keys import PrivateKey, PublicKey
-from .errors import InvalidStatement
+from .keys import PrivateKey, PublicKey
 
 __all__ = ("Rotation", "sign_rotation", "verify_rotation")
 

@@ -33,24 +33,11 @@ from types import MappingProxyType
 
 from airswasm.runtime.files import replace_file
 
-from ._files import locked
-from ._key_text import MAXIMUM_SIGNERS
-from ._keys import PublicKey
-from ._rotations import Rotation, verify_rotation
-from ._settings import TrustSettings
-from ._signatures import VerifiedStatement
-from ._trust_file import (
-    FormerKey,
-    NewestVersion,
-    Revocation,
-    TrustContent,
-    TrustedComponent,
-    TrustedKey,
-    TrustEncoder,
-    check_fingerprint,
-    decode_trust,
-)
-from .errors import (
+from .._signing.key_text import MAXIMUM_SIGNERS
+from .._signing.keys import PublicKey
+from .._signing.rotations import Rotation, verify_rotation
+from .._signing.signatures import VerifiedStatement
+from ..errors import (
     CosignerRefused,
     KeyMismatch,
     KeyRevoked,
@@ -60,6 +47,19 @@ from .errors import (
     StatementExpired,
     TrustFileInvalid,
     UntrustedKey,
+)
+from .files import locked
+from .settings import TrustSettings
+from .trust_file import (
+    FormerKey,
+    NewestVersion,
+    Revocation,
+    TrustContent,
+    TrustedComponent,
+    TrustedKey,
+    TrustEncoder,
+    check_fingerprint,
+    decode_trust,
 )
 
 __all__ = ("FormerKey", "Revocation", "TrustStore", "TrustedComponent", "TrustedKey")

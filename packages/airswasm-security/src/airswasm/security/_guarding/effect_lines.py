@@ -21,10 +21,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-from ._auditing.lines import AuditEvent, AuditSink
-from ._auditing.log import AuditLog
-from ._budget import LineBudget
-from .errors import AuditUnavailable
+from .._auditing.lines import AuditEvent, AuditSink
+from .._auditing.log import AuditLog
+from ..errors import AuditUnavailable
+from .budget import LineBudget
 
 __all__ = ("EffectLines", "EffectRecord", "WrittenEffects")
 

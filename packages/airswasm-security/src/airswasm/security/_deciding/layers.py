@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from ._grants import Grants
-from ._kinds import Kinds, Rules
-from ._spelling import Resource
+from .._kinds.grants import Grants
+from .._kinds.kinds import Kinds, Rules
+from .._kinds.spelling import Resource
 
 __all__ = ("DecisionLayer", "Verdict")
 

@@ -13,11 +13,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ._envelope import MAXIMUM_SEQUENCE
-from ._key_text import MAXIMUM_SIGNERS, fingerprint_of, is_fingerprint
-from ._keys import PublicKey
-from ._signatures import VerifiedStatement
-from .errors import InvalidKey, TrustFileInvalid
+from .._signing.envelope import MAXIMUM_SEQUENCE
+from .._signing.key_text import MAXIMUM_SIGNERS, fingerprint_of, is_fingerprint
+from .._signing.keys import PublicKey
+from .._signing.signatures import VerifiedStatement
+from ..errors import InvalidKey, TrustFileInvalid
 
 __all__ = (
     "TRUST_FORMAT",

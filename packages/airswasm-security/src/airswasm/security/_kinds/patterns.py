@@ -27,8 +27,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from ._sets import find_problem, has_any_length, matches_sets
-from .errors import InvalidPattern
+from ..errors import InvalidPattern
+from .sets import find_problem, has_any_length, matches_sets
 
 __all__ = ("AnyPattern", "Compound", "Pattern", "Words", "covers", "touches")
 
