@@ -1,10 +1,12 @@
 """Hosts as a verb sees them, running or stored.
 
-`host` does operations on a `System` in this process (`storage` has those on stored data, `audit`
-those on the audit log, `letters` those on dead letters, `timers` those on timers, `functions` those
-on exported functions, `recordings` those on recorded messages, `versions` those on versions),
-`remote_host` asks a running one, and `stored_host` answers from the disk; `opening` chooses.
-`serving` keeps a host in the foreground, `service_manager` tells systemd how it does, and
-`first_run` chooses the mode of a new home. `swaps` has the operation on development builds,
-`traces` those on traces, `alerts` those on alerts, and `watching` those that the page reads.
+- `opening`: which of them answers a verb.
+- `host`: the protocol of all, and the one over a `System` in this process; each area of operations
+  has a module: `changes`, `grants`, `messages`, `trust`, `tokens`, `storage`, `audit`, `letters`,
+  `timers`, `functions`, `recordings`, `swaps`, `versions`, `traces`, `alerts`, `watching`.
+- `remote_host`: one that runs, over its socket.
+- `stored_host`: one that does not, from the disk.
+- `serving`: keep a host in the foreground.
+- `service_manager`: tell systemd how it does.
+- `first_run`: the mode of a new home.
 """

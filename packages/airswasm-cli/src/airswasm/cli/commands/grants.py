@@ -11,7 +11,7 @@ from .._session.session import Session, verb
 
 if TYPE_CHECKING:
     from .._control.document import Document
-    from .._hosts.host import GrantChange
+    from .._hosts.grants import GrantChange
     from .._session.terminal import Terminal
 
 __all__ = ("app",)
