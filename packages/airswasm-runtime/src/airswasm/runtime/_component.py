@@ -26,6 +26,7 @@ from ._calls.handles import Drop
 from ._calls.host_calls import HostCall, destructor
 from ._calls.plan import ExportPlan, ImportPlan, Planner
 from ._calls.stack_depth import check_depth_to_instantiate
+from ._calls.staging import StagingFinder
 from ._compile.description import Description
 from ._exports import Exports, exports_of
 from ._host import Caller, HostInterface
@@ -90,6 +91,7 @@ class Component(Single):
         self._core = description.core
         self._compiled = compiled
         self._address = wt.address_of(compiled)
+        self._stagings = StagingFinder(description.bridging.nonces)
         self._planner = Planner(engine._bytes_as_text)
         self._indices: list[wc.ExportIndex] = []
         self._exports = dict(self._plan_exports())
@@ -162,7 +164,11 @@ class Component(Single):
                     path,
                     Export(
                         wt.address_of(index),
-                        self._planner.plan_export(function, self._bridging.exports.get(path, ())),
+                        self._planner.plan_export(
+                            function,
+                            self._bridging.exports.get(path, ()),
+                            self._bridging.side_of(path),
+                        ),
                     ),
                 )
 
@@ -265,6 +271,7 @@ class LinkedComponent(Single):
         if state is not CallState.DONE:
             await drive(call, self.engine.config.slices_before_thread)
         call.result()
+        instance._handles.stagings = self.component._stagings.find(instance._memories)
         return instance
 
     def _define(self, offers: _Offers) -> None:

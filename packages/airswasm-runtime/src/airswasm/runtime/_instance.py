@@ -16,7 +16,7 @@ from ._account import HANDLE_BYTES
 from ._calls.call import Beginning, Call, CallState, Wake
 from ._calls.crossing import AllowanceExceeded, Keep
 from ._calls.driving import drive, ignore_wake
-from ._calls.handles import InstanceHandles, TooManyResources, take_back
+from ._calls.handles import InstanceHandles, TooManyResources
 from ._calls.mismatch import argument_mismatch
 from ._calls.plan import ExportPlan
 from ._host import Caller
@@ -361,14 +361,14 @@ class Instance(Single):
         try:
             block = plan.arguments(arguments, keep, handles)
         except AllowanceExceeded:
-            take_back(keep)
+            handles.take_back(keep)
             raise CallTooLarge(function.path, self.limits.host_call_bytes) from None
         except TooManyResources:
-            take_back(keep)
+            handles.take_back(keep)
             most = f"at most {self.limits.resources:,} resources (limits.resources)"
             raise ValueMismatch(function.path, most, "more") from None
         except Exception as problem:  # an argument is any object, and may raise anything
-            take_back(keep)
+            handles.take_back(keep)
             raise argument_mismatch(plan.shape, arguments, problem) from problem
         self._slot[0] = 0  # the engine drops what it overwrites: a number needs no dropping
         meter.refuel()
@@ -470,6 +470,9 @@ class Instance(Single):
         if self._is_resting:
             return False
         self._stack.rest()
+        for staging in self._handles.stagings:
+            if staging is not None:
+                staging.rest()
         self._is_resting = True
         return True
 
