@@ -86,7 +86,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=["text", "copies"])
 def config(folder: Path, request: pytest.FixtureRequest) -> EngineConfig:
     """Bytes cross as text, and by copies where memories are packed."""
-    return EngineConfig(cache_folder=folder) if request.param == "text" else EngineConfig.dense(folder)
+    return (
+        EngineConfig(cache_folder=folder) if request.param == "text" else EngineConfig.dense(folder)
+    )
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from airswasm.wit import Own, Primitive
 from wasmtime import component as wc
@@ -128,6 +128,23 @@ class Component(Single):
             UnsatisfiedImport: something that it imports is not offered.
         """
         return LinkedComponent(self, interfaces)
+
+    @property
+    def bytes_cross(self) -> Literal["copies", "text", "values"]:
+        """How a `list<u8>` crosses: by `copies`, once an instance has shown where to.
+
+        As `text`, where memories are not packed or a bridge was not found; one byte a value
+        without a bridge.
+        """
+        if not self._bridging.is_bridged:
+            return "values"
+        return "copies" if self._stagings.has_found else "text"
+
+    def _find_stagings(self, instance: Instance) -> None:
+        handles = instance._handles
+        handles.stagings = found = self._stagings.find(instance._memories)
+        if sum(each is not None for each in found) < len(self._bridging.nonces):
+            self.engine.instances_by_text += 1
 
     @property
     def defines_resources(self) -> bool:
@@ -271,7 +288,8 @@ class LinkedComponent(Single):
         if state is not CallState.DONE:
             await drive(call, self.engine.config.slices_before_thread)
         call.result()
-        instance._handles.stagings = self.component._stagings.find(instance._memories)
+        if instance._memories:
+            self.component._find_stagings(instance)
         return instance
 
     def _define(self, offers: _Offers) -> None:

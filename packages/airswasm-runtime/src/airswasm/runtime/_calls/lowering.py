@@ -158,9 +158,7 @@ def text_encoder(codec: BytesAsText, side: int) -> Encode:
             staged = staging.put(data)
             if staged is not None:
                 keep.append(staged)
-                return pack_two(
-                    KIND_STRING, STAGED_TEXT_BYTES, id(staged) + DATA_OFFSET_BYTES
-                )
+                return pack_two(KIND_STRING, STAGED_TEXT_BYTES, id(staged) + DATA_OFFSET_BYTES)
         if not data.isascii():  # as the codec does it, without a call for what is short
             data = _HEX + hexlify(data) if size <= HEX_MOST_BYTES else as_text(data)
             size = len(data)

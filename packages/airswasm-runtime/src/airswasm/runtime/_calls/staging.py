@@ -32,11 +32,11 @@ from __future__ import annotations
 
 import struct
 from binascii import hexlify, unhexlify
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from .._compose.bridging import Side
-from .._compose.text_bridge import COPIES_AT, HEADER, STAGED_MARK, STAGED_TEXT_BYTES, USED_AT
+from .._compose.text_bridge import COPIES_AT, HEADER, STAGED_MARK, USED_AT
 from .._wasmtime.bindings import memory as process_memory
 from .._wasmtime.bindings import writable_memory
 from .._wasmtime.slot_allocator import Memory
@@ -48,6 +48,7 @@ _header = struct.Struct(HEADER)
 _word = struct.Struct("<I")
 _read_word, _write_word = _word.unpack_from, _word.pack_into
 _place = struct.Struct("<II")
+_read_place: Callable[[bytes], tuple[int, int]] = _place.unpack
 _ONE = _word.pack(1)
 
 
@@ -84,7 +85,8 @@ class Staging:
 
     def size_of(self, text: bytes) -> int:
         """Return how many bytes a text stands for, for the allowance; nothing is copied."""
-        return _place.unpack(unhexlify(text[2:]))[1]
+        _, size = _read_place(unhexlify(text[2:]))
+        return size
 
     def take(self, text: bytes) -> bytes:
         """Copy the payload out that a text stands for.
@@ -92,7 +94,7 @@ class Staging:
         Raises:
             OutsideMemory: it is not in the memory, or that has ended.
         """
-        at, size = _place.unpack(unhexlify(text[2:]))
+        at, size = _read_place(unhexlify(text[2:]))
         memory = self._memory
         if at + size > memory.size:
             raise OutsideMemory
@@ -129,6 +131,15 @@ class StagingFinder:
         self._nonces = {Side(side): bytes.fromhex(nonce) for side, nonce in nonces.items()}
         self._places: dict[Side, int] | None = None
 
+    @property
+    def has_found(self) -> bool:
+        """Whether each bridge that has a nonce was found in the first instance."""
+        return (
+            bool(self._nonces)
+            and self._places is not None
+            and (self._places.keys() == self._nonces.keys())
+        )
+
     def find(self, memories: Sequence[Memory]) -> Stagings:
         """Return the bridges of an instance that has begun, and let their code use copies."""
         if not memories or not self._nonces:
@@ -137,7 +148,8 @@ class StagingFinder:
             self._places = {
                 side: hits[0]
                 for side, nonce in self._nonces.items()
-                if len(hits := [at for at, each in enumerate(memories) if _begins(each, nonce)]) == 1
+                if len(hits := [at for at, each in enumerate(memories) if _begins(each, nonce)])
+                == 1
             }
         return tuple([self._staging(side, memories) for side in SIDES])
 

@@ -127,9 +127,7 @@ def _compile(
     return Component(engine, plain), bridging
 
 
-def _compositions(
-    wasm: bytes, *, bridge: bool, staged: bool
-) -> Iterator[tuple[bytes, Bridging]]:
+def _compositions(wasm: bytes, *, bridge: bool, staged: bool) -> Iterator[tuple[bytes, Bridging]]:
     """Return the component with all that can be added to it, then with less, then as it is."""
     larger, additions = with_added_exports(wasm)
     for given, added in (

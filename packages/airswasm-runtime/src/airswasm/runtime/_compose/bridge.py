@@ -104,7 +104,9 @@ def _with_bridge_inside(wasm: bytes, outline: Outline, crossings: Crossings) -> 
     inside = crossings.inside
     counts = {Sort.TYPE.name: len(outline.types), Sort.FUNCTION.name: len(outline.functions)}
     writer = ComponentWriter(wasm, {**outline.core_counts, **counts})
-    wrappers = [Wrapper(each.function, "from_host", "to_host", is_inside=True) for each, _ in inside]
+    wrappers = [
+        Wrapper(each.function, "from_host", "to_host", is_inside=True) for each, _ in inside
+    ]
     allocator = _write_allocator(writer, wrappers, crossings.nonces.get(Side.INSIDE, b""))
     moved = [
         Moved(wrapper, lifted.realloc is not None, lifted.after is not None)
@@ -322,9 +324,7 @@ Carried: TypeAlias = dict[tuple[str | None, str], tuple[int, Crossing]]
 """By instance and name: the bridge's function, and what it carries."""
 
 
-def _write_behind(
-    scope: ImportScope, index_of: Mapping[str, int], crossings: Crossings
-) -> Carried:
+def _write_behind(scope: ImportScope, index_of: Mapping[str, int], crossings: Crossings) -> Carried:
     """Write the bridge behind the guest, if it needs one, and return its functions."""
     behind = crossings.behind
     if not behind:
