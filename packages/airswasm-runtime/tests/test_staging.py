@@ -29,7 +29,6 @@ from airswasm.runtime import (
     ValueMismatch,
 )
 from airswasm.runtime._calls.staging import (
-    NO_STAGINGS,
     SIDES,
     STAGED,
     OutsideMemory,
@@ -37,7 +36,7 @@ from airswasm.runtime._calls.staging import (
     StagingFinder,
 )
 from airswasm.runtime._compose.bridging import Side
-from airswasm.runtime._compose.text_bridge import HEADER, STAGED_LEAST_BYTES
+from airswasm.runtime._compose.text_bridge import STAGED_LEAST_BYTES
 from airswasm.runtime._wasmtime.slot_allocator import Memory, Packing, is_possible
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,13 +71,21 @@ async def started(linked: LinkedComponent, limits: Limits = LIMITS) -> Instance:
 
 
 def stagings(instance: Instance) -> list[Staging]:
-    return [each for each in instance._handles.stagings if each is not None]
+    return [each for each in instance._handles.stagings if each is not None and each.find()]
 
 
 def memory(packing: Packing, pages: int = 1, nonce: bytes = b"n" * 16) -> Memory:
     made = packing.new_memory(pages * PAGE)
-    ctypes.memmove(made.address, struct.pack(HEADER, nonce, 0, 0, HEAP), struct.calcsize(HEADER))
+    header = struct.pack("<16sIII", nonce, 0, 0, HEAP)
+    ctypes.memmove(made.address, header, len(header))
     return made
+
+
+def staging_of(made: Memory) -> Staging:
+    """As a bridge of which the code has run."""
+    staging = Staging(StagingFinder((b"n" * 16).hex()), [made], has_begun=True)
+    assert staging.find() is made
+    return staging
 
 
 def named(at: int, size: int) -> bytes:
@@ -92,12 +99,10 @@ def test_only_what_lies_in_the_memory_is_copied_out(at: int, size: int) -> None:
     made = memory(packing)
     at, size = min(at, 2 * PAGE) if size % 2 else at, size % (PAGE + 2) if at % 2 else size
     if at + size <= PAGE:
-        assert Staging(made, HEAP).take(named(at, size)) == ctypes.string_at(
-            made.address + at, size
-        )
+        assert staging_of(made).take(named(at, size)) == ctypes.string_at(made.address + at, size)
     else:
         with pytest.raises(OutsideMemory):
-            Staging(made, HEAP).take(named(at, size))
+            staging_of(made).take(named(at, size))
     packing.unmap()
 
 
@@ -107,7 +112,7 @@ def test_nothing_is_copied_in_beyond_the_end(sizes: list[int], used: int) -> Non
     packing = Packing()
     made, neighbour = memory(packing), memory(packing)
     before = ctypes.string_at(neighbour.address, PAGE)
-    staging = Staging(made, HEAP)
+    staging = staging_of(made)
     struct.pack_into("<I", (ctypes.c_char * 32).from_address(made.address), 20, used % (2 * PAGE))
     for number, size in enumerate(sizes):
         data = bytes([number + 1]) * size
@@ -123,7 +128,7 @@ def test_a_memory_that_has_moved_is_found_where_it_is() -> None:
     """Its old slot is the next one's at once, and is not written to."""
     packing = Packing()
     moving = memory(packing)
-    staging, old = Staging(moving, HEAP), moving.address
+    staging, old = staging_of(moving), moving.address
     text = staging.put(b"before")
     packing.grow(moving, 3 * PAGE)
     successor = packing.new_memory(PAGE)
@@ -138,7 +143,7 @@ def test_a_memory_that_has_ended_has_no_bytes() -> None:
     """Neither way, also once another has its slot; and nothing reads address 0."""
     packing = Packing()
     ended = memory(packing)
-    staging, old = Staging(ended, HEAP), ended.address
+    staging, old = staging_of(ended), ended.address
     text = staging.put(b"secret")
     ended.end()
     successor = memory(packing)
@@ -152,48 +157,64 @@ def test_a_memory_that_has_ended_has_no_bytes() -> None:
     packing.unmap()
 
 
-@pytest.mark.parametrize("copies", [0, 2])
-def test_a_nonce_that_is_not_there_once_is_none(copies: int) -> None:
-    """None or two of them: bytes cross as text, for each instance to come."""
+def test_two_memories_with_the_nonce_are_none() -> None:
+    """Bytes cross as text, for this instance and each to come."""
     packing, nonce = Packing(), b"m" * 16
+    finder = StagingFinder(nonce.hex())
     others = [packing.new_memory(0), *(memory(packing, 2) for _ in range(2))]
-    finder = StagingFinder({"inside": nonce.hex()})
-    assert (
-        finder.find([*others, *(memory(packing, 1, nonce) for _ in range(copies))]) == NO_STAGINGS
-    )
-    assert finder.find([memory(packing, 1, nonce)]) == NO_STAGINGS
-    assert not finder.has_found
+    assert finder.find(others) is None
+    assert not finder.is_forged, "it may not have begun"
+    assert finder.find([*others, *(memory(packing, 1, nonce) for _ in range(2))]) is None
+    assert finder.is_forged
+    assert finder.find([memory(packing, 1, nonce)]) is None
     packing.unmap()
 
 
 def test_only_the_same_place_is_looked_at_again() -> None:
     """Memories are made in one order; another one with the nonce is not taken for ours."""
     packing, nonce = Packing(), b"m" * 16
-    finder = StagingFinder({"behind": nonce.hex()})
-    first = finder.find([memory(packing), memory(packing, 1, nonce)])
-    assert [each is not None for each in first] == [side is Side.BEHIND for side in SIDES]
-    assert finder.find([memory(packing, 1, nonce), memory(packing)]) == NO_STAGINGS
-    assert finder.find([memory(packing, 1, nonce)]) == NO_STAGINGS
-    assert finder.find([]) == NO_STAGINGS
-    again = finder.find([memory(packing, 1, nonce), memory(packing, 1, nonce)])
-    assert again[SIDES.index(Side.BEHIND)] is not None
+    finder = StagingFinder(nonce.hex())
+    ours = memory(packing, 1, nonce)
+    assert finder.find([memory(packing), ours]) is ours
+    assert finder.find([memory(packing, 1, nonce), memory(packing)]) is None
+    assert finder.find([memory(packing, 1, nonce)]) is None
+    assert finder.find([]) is None
+    assert finder.find([memory(packing, 1, nonce), ours]) is ours
+    packing.unmap()
+
+
+def test_a_memory_is_looked_for_once_its_bridge_has_begun() -> None:
+    """Before, the only one with the nonce would be a forged one."""
+    packing = Packing()
+    forged = memory(packing)
+    staging = Staging(StagingFinder((b"n" * 16).hex()), [forged], has_begun=False)
+    assert staging.put(b"x") is None
+    with pytest.raises(OutsideMemory):
+        staging.take(named(0, 16))
+    staging.begin()
+    assert staging.put(b"x") is not None
     packing.unmap()
 
 
 async def test_a_guest_that_forges_the_nonce_has_its_bytes_cross_as_text(borders, dense) -> None:
     """The host gave it away here; still nothing but the guest's own way is lost."""
     async with Engine(dense) as engine:
-        component = await engine.load(borders)
-        for side, nonce in component._bridging.nonces.items():
-            linked = (await engine.load(borders)).link(offered(forged=bytes.fromhex(nonce)))
-            instance = await started(linked)
-            found = dict(zip(SIDES, instance._handles.stagings, strict=True))
-            assert found[Side(side)] is None
-            assert linked.component.bytes_cross == "text"
+        for side, function in ((Side.INSIDE, "#echo"), (Side.IMPORTS, "#pass")):
+            component = await engine.load(borders)
+            nonce = bytes.fromhex(component._bridging.nonces[side])
+            linked = component.link(offered(forged=nonce))
             data = os.urandom(100_000)
-            for _ in range(3):
-                assert await instance.call("#echo", data) == data
-        assert engine.instances_by_text == 2
+            for number in range(2):
+                instance = await started(linked)
+                for _ in range(3):
+                    if function == "#echo":
+                        assert await instance.call("#echo", data) == data
+                    else:
+                        assert await instance.call("#pass", PAGE, 60_000)
+                assert instance._handles.stagings[SIDES.index(side)]._memory is None
+                assert component.bytes_cross == "text"
+                assert engine.instances_by_text == number + (side is Side.IMPORTS)
+                instance.close()
 
 
 BORDERS = [0, 1, 511, 512, 700, PAGE, 2 * PAGE - 512, 2 * PAGE - 1, 2 * PAGE, 2 * PAGE + 1]
@@ -217,11 +238,14 @@ async def each_way(wasm: bytes, config: EngineConfig, calls, **host) -> list[lis
             outcomes: list[object] = []
             for steps in calls:
                 instance = await started(linked)
-                assert bool(stagings(instance)) == (each is config)
+                for _ in range(2):  # from now on bytes are copied, where they can be
+                    await instance.call("#echo", b"s" * 55_000)
+                    await instance.call("#pass", 0, 55_000)
                 outcomes.append(
                     [await outcome(instance, *s) for s in steps if not instance.is_closed]
                 )
                 instance.close()
+            assert linked.component.bytes_cross == ("copies" if each is config else "text")
             ways.append(outcomes)
     return ways
 
@@ -283,7 +307,10 @@ async def test_a_cancel_between_the_steps_leaves_nothing(borders, dense) -> None
         for polls in (0, 1):
             for _ in range(20):
                 instance = await started(linked)
+                for _ in range(2):
+                    assert await instance.call("#echo", b"s" * 2_000) == b"s" * 2_000
                 kept = stagings(instance)
+                assert kept
                 await instance.call("#misbehave", 8)
                 call = instance.start(
                     instance.function("#echo"), (b"s" * 30_000,), lambda _call: None
@@ -293,8 +320,8 @@ async def test_a_cancel_between_the_steps_leaves_nothing(borders, dense) -> None
                 call.cancel()
                 with pytest.raises(InstanceClosed):
                     call.result()
-                assert [each._memory.size for each in kept] == [0, 0]
-                assert [each._memory.address for each in kept] == [0, 0]
+                assert {each._memory.size for each in kept} == {0}
+                assert {each._memory.address for each in kept} == {0}
         assert set(waiting) == {b"the middle of the memory of this guest".ljust(700, b"\0")}
         fresh = await started(linked)
         assert await fresh.call("#give", 300, 600) == bytes(600)
@@ -363,6 +390,7 @@ async def test_elsewhere_bytes_cross_as_text(borders, dense) -> None:
         async with Engine(replace(config, cache_folder=dense.cache_folder)) as engine:
             component = await engine.load(borders)
             instance = await started(component.link(offered()))
+            assert await instance.call("#echo", b"x" * 5_000) == b"x" * 5_000
             assert component.bytes_cross == ("copies" if config is dense else "text")
             assert bool(stagings(instance)) == (config is dense)
             assert engine.instances_by_text == 0, "none was looked for in vain"

@@ -26,7 +26,7 @@ from ._calls.handles import Drop
 from ._calls.host_calls import HostCall, destructor
 from ._calls.plan import ExportPlan, ImportPlan, Planner
 from ._calls.stack_depth import check_depth_to_instantiate
-from ._calls.staging import StagingFinder
+from ._calls.staging import SIDES, StagingFinder
 from ._compile.description import Description
 from ._exports import Exports, exports_of
 from ._host import Caller, HostInterface
@@ -91,7 +91,8 @@ class Component(Single):
         self._core = description.core
         self._compiled = compiled
         self._address = wt.address_of(compiled)
-        self._stagings = StagingFinder(description.bridging.nonces)
+        nonces = description.bridging.nonces
+        self._finders = [StagingFinder(nonces[side]) if side in nonces else None for side in SIDES]
         self._planner = Planner(engine._bytes_as_text)
         self._indices: list[wc.ExportIndex] = []
         self._exports = dict(self._plan_exports())
@@ -131,20 +132,16 @@ class Component(Single):
 
     @property
     def bytes_cross(self) -> Literal["copies", "text", "values"]:
-        """How a `list<u8>` crosses: by `copies`, once an instance has shown where to.
+        """How a `list<u8>` crosses: by `copies`, once a large one has crossed as text.
 
-        As `text`, where memories are not packed or a bridge was not found; one byte a value
-        without a bridge.
+        As `text`, where memories are not packed or a memory pretends to be a bridge's; one byte
+        a value without a bridge.
         """
         if not self._bridging.is_bridged:
             return "values"
-        return "copies" if self._stagings.has_found else "text"
-
-    def _find_stagings(self, instance: Instance) -> None:
-        handles = instance._handles
-        handles.stagings = found = self._stagings.find(instance._memories)
-        if sum(each is not None for each in found) < len(self._bridging.nonces):
-            self.engine.instances_by_text += 1
+        finders = [each for each in self._finders if each is not None]
+        is_copied = any(each.has_found for each in finders)
+        return "copies" if is_copied and not any(each.is_forged for each in finders) else "text"
 
     @property
     def defines_resources(self) -> bool:
@@ -289,7 +286,7 @@ class LinkedComponent(Single):
             await drive(call, self.engine.config.slices_before_thread)
         call.result()
         if instance._memories:
-            self.component._find_stagings(instance)
+            instance._stage(self.component._finders)
         return instance
 
     def _define(self, offers: _Offers) -> None:

@@ -85,8 +85,8 @@ class Engine(Single):
         config: how it was set up.
         timers: timers on its event loop, for host functions.
         host_memory: what its guests together take of the host.
-        instances_by_text: how many had a bridge whose memory was not found by its nonce, so
-            that their bytes cross as text.
+        instances_by_text: how many are of a component of which another memory pretends to be
+            a bridge's, so that their bytes cross as text.
 
     Raises:
         UnsupportedEngine: the installed wasmtime was not tested with this package.

@@ -19,6 +19,8 @@ from ._calls.driving import drive, ignore_wake
 from ._calls.handles import InstanceHandles, TooManyResources
 from ._calls.mismatch import argument_mismatch
 from ._calls.plan import ExportPlan
+from ._calls.staging import SIDES, Staging, StagingFinder
+from ._compose.bridging import Side
 from ._host import Caller
 from ._limits import Limits
 from ._shape import FunctionShape
@@ -39,7 +41,7 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from types import TracebackType
 
     from ._component import Export, LinkedComponent
@@ -459,6 +461,15 @@ class Instance(Single):
             self.engine._running.pop(self._context, None)
             if self.caller._wasi is not None:
                 self.caller._end_lines()
+
+    def _stage(self, finders: Sequence[StagingFinder | None]) -> None:
+        """Let bytes be copied into the memories of its bridges, once these are found."""
+        self._handles.stagings = tuple(
+            None if each is None else Staging(each, self._memories, has_begun=side is Side.IMPORTS)
+            for side, each in zip(SIDES, finders, strict=True)
+        )
+        if any(each and each.is_forged for each in finders):
+            self.engine.instances_by_text += 1
 
     def _rest(self) -> bool:
         """Give its stack's memory back if it was not called since this was asked before."""

@@ -536,13 +536,16 @@ class Call(Single):
             return self._finish_badly(error)
         if used > meter.fuel:
             return self._finish_in_debt()
+        handles = instance._handles
+        if handles.unstaged is not None:
+            handles.unstaged.begin()
+            handles.unstaged = None
         plan = self._plan
         if plan is not None and (decode := plan.result) is not None:
             try:
                 if instance._slot[0] < KIND_STRING:
-                    self._value = decode(instance._slot_address, instance._handles)
+                    self._value = decode(instance._slot_address, handles)
                 else:
-                    handles = instance._handles
                     handles.allowance = meter.host_call_bytes
                     try:
                         self._value = decode(instance._slot_address, handles)

@@ -19,7 +19,7 @@ from .._single import Single
 from .._values import GuestResource
 from .._wasmtime import bindings as wt
 from .crossing import Keep, Unfit
-from .staging import NO_STAGINGS, Stagings
+from .staging import NO_STAGINGS, Staging, Stagings
 
 if TYPE_CHECKING:
     from .._instance import Instance
@@ -85,6 +85,7 @@ class InstanceHandles(Single):
         allowance: bytes that the values being passed may still have.
         instance: theirs, while there is one.
         stagings: the memories that bytes are copied into and out of.
+        unstaged: that for which a payload crossed as text, until the call ends.
     """
 
     __slots__ = (
@@ -97,6 +98,7 @@ class InstanceHandles(Single):
         "allowance",
         "instance",
         "stagings",
+        "unstaged",
     )
 
     def __init__(
@@ -110,6 +112,7 @@ class InstanceHandles(Single):
         self.allowance = 0
         self.instance = instance
         self.stagings: Stagings = NO_STAGINGS
+        self.unstaged: Staging | None = None
         self._context = context
         self._lifted = lifted
         self._drops = drops
@@ -147,6 +150,7 @@ class InstanceHandles(Single):
         for each in keep:
             if isinstance(each, _Passed):
                 each.take_back()
+        self.unstaged = None
         for staging in self.stagings:
             if staging is not None:
                 staging.forget()

@@ -81,6 +81,9 @@ def text_decoder(codec: BytesAsText, side: int) -> Decode:
         data = memory[address : address + size] if size <= HEX_MOST_BYTES else b""
         if not data:
             data = decode_at(address, size)
+            if (staging := handles.stagings[side]) is not None:
+                staging.begin()
+                staging.find()
         elif not data.isascii():  # short text is plain, hexadecimal or names a place
             if data[:2] == STAGED:
                 return _staged(data, handles, side)

@@ -159,6 +159,7 @@ def text_encoder(codec: BytesAsText, side: int) -> Encode:
             if staged is not None:
                 keep.append(staged)
                 return pack_two(KIND_STRING, STAGED_TEXT_BYTES, id(staged) + DATA_OFFSET_BYTES)
+            handles.unstaged = staging
         if not data.isascii():  # as the codec does it, without a call for what is short
             data = _HEX + hexlify(data) if size <= HEX_MOST_BYTES else as_text(data)
             size = len(data)

@@ -17,11 +17,14 @@ old place is given to the next instance at once. Hence the invariant, which the 
   its last, or in a callback, while the guest stands in it, on the thread that polls.
 - A memory that has ended has no bytes: each copy out of it is refused, none goes in.
 
-A component's bridges are found by nonces, 16 random bytes of the compile child's with
-which their memories begin. A guest does not learn them; should another memory begin
-so all the same, the bytes of that component's bridge cross as text. So they do where
-memories are not packed, in the start code, and when the memory has no room yet: the
-text makes it grow, and the next payload of that size is copied.
+A component's bridges are found by nonces: 16 random bytes of the compile child's, which
+the code of a bridge writes to the beginning of its memory in each call. The host looks
+for them when a payload has crossed as text that could be copied: the bridge has written
+them then, and of two memories that begin so, one is not ours. A guest does not learn
+them; should it write them all the same, the bytes of that component's bridge cross as
+text. So they do where memories are not packed, in an instance's first calls, and when the
+memory has no room yet: the text makes it grow, and the next payload of that size is
+copied.
 
 Rejected: an export that makes room (one more entry into the guest for each growth, and
 none for imports), and the guest's own memory (two copies less at 1 MiB, but each
@@ -32,11 +35,18 @@ from __future__ import annotations
 
 import struct
 from binascii import hexlify, unhexlify
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from .._compose.bridging import Side
-from .._compose.text_bridge import COPIES_AT, HEADER, STAGED_MARK, USED_AT
+from .._compose.text_bridge import (
+    COPIES_AT,
+    HEAP_AT,
+    NONCE_BYTES,
+    RESULT_AREA,
+    STAGED_MARK,
+    USED_AT,
+)
 from .._wasmtime.bindings import memory as process_memory
 from .._wasmtime.bindings import writable_memory
 from .._wasmtime.slot_allocator import Memory
@@ -44,26 +54,96 @@ from .._wasmtime.slot_allocator import Memory
 STAGED = STAGED_MARK.to_bytes(2, "little")
 SIDES = tuple(Side)
 
-_header = struct.Struct(HEADER)
 _word = struct.Struct("<I")
 _read_word, _write_word = _word.unpack_from, _word.pack_into
 _place = struct.Struct("<II")
+_pack_place = _place.pack
 _read_place: Callable[[bytes], tuple[int, int]] = _place.unpack
-_ONE = _word.pack(1)
 
 
 class OutsideMemory(Exception):
     """A bridge has named bytes that are not in its memory."""
 
 
+class StagingFinder:
+    """Finds the memory of one bridge among those of an instance.
+
+    They are made in the same order for each instance, so the first one shows which it is. Of
+    the others only that one is looked at.
+
+    Args:
+        nonce: what it begins with, in hex.
+    """
+
+    __slots__ = ("_nonce", "_place", "is_forged")
+
+    def __init__(self, nonce: str) -> None:
+        self._nonce = bytes.fromhex(nonce)
+        self._place: int | None = None
+        self.is_forged = False
+
+    @property
+    def has_found(self) -> bool:
+        """Whether an instance has shown which memory it is."""
+        return self._place is not None
+
+    def find(self, memories: Sequence[Memory]) -> Memory | None:
+        """Return the bridge's memory, once it has begun to use it."""
+        if self.is_forged:
+            return None
+        if self._place is None:
+            hits = [at for at, each in enumerate(memories) if self._begins(each)]
+            self.is_forged = len(hits) > 1
+            if len(hits) != 1:
+                return None
+            self._place = hits[0]
+        if self._place >= len(memories):
+            return None
+        found = memories[self._place]
+        return found if self._begins(found) else None
+
+    def _begins(self, memory: Memory) -> bool:
+        if memory.size < RESULT_AREA:
+            return False
+        return process_memory[memory.address : memory.address + NONCE_BYTES] == self._nonce
+
+
 class Staging:
-    """The memory of one bridge of one instance; see the module for what must hold."""
+    """The memory of one bridge of one instance; see the module for what must hold.
 
-    __slots__ = ("_heap", "_memory")
+    Args:
+        finder: finds it.
+        memories: those of the instance, while there are any.
+        has_begun: whether the bridge has certainly written its nonce whenever this is used.
+    """
 
-    def __init__(self, memory: Memory, heap: int) -> None:
-        self._memory = memory
-        self._heap = heap
+    __slots__ = ("_finder", "_has_begun", "_heap", "_memories", "_memory")
+
+    def __init__(
+        self, finder: StagingFinder, memories: Sequence[Memory], *, has_begun: bool
+    ) -> None:
+        self._finder = finder
+        self._has_begun = has_begun
+        self._memories = memories
+        self._memory: Memory | None = None
+        self._heap = 0
+
+    def begin(self) -> None:
+        """Note that the bridge's code has run, so that its memory can be looked for."""
+        self._has_begun = True
+
+    def find(self) -> Memory | None:
+        """Look for the memory, if it is not known, and let the bridge's code name places in it."""
+        if (
+            self._memory is None
+            and self._has_begun
+            and (found := self._finder.find(self._memories)) is not None
+        ):
+            base = found.address
+            self._heap = _read_word(writable_memory, base + HEAP_AT)[0]
+            _write_word(writable_memory, base + COPIES_AT, 1)
+            self._memory = found
+        return self._memory
 
     def put(self, data: bytes) -> bytes | None:
         """Copy a payload in.
@@ -71,8 +151,8 @@ class Staging:
         Returns:
             The text that stands for it; None when there is no room.
         """
-        memory, size = self._memory, len(data)
-        if memory.size <= self._heap:
+        memory, size = self._memory or self.find(), len(data)
+        if memory is None or memory.size <= self._heap:
             return None
         base = memory.address
         at = self._heap + _read_word(writable_memory, base + USED_AT)[0]
@@ -81,7 +161,7 @@ class Staging:
             return None
         writable_memory[base + at : base + end] = data
         _write_word(writable_memory, base + USED_AT, (end - self._heap + 15) & -16)
-        return STAGED + hexlify(_place.pack(at, size))
+        return STAGED + hexlify(_pack_place(at, size))
 
     def size_of(self, text: bytes) -> int:
         """Return how many bytes a text stands for, for the allowance; nothing is copied."""
@@ -96,7 +176,7 @@ class Staging:
         """
         at, size = _read_place(unhexlify(text[2:]))
         memory = self._memory
-        if at + size > memory.size:
+        if memory is None or at + size > memory.size:
             raise OutsideMemory
         start = memory.address + at
         return process_memory[start : start + size]
@@ -104,68 +184,15 @@ class Staging:
     def forget(self) -> None:
         """Give the room back that the arguments of a call took which does not begin."""
         memory = self._memory
-        if memory.size:
+        if memory is not None and memory.size:
             _write_word(writable_memory, memory.address + USED_AT, 0)
 
     def rest(self) -> None:
         """Give the pages of the payloads back; only while no call is in progress."""
-        self._memory.rest()
+        if self._memory is not None:
+            self._memory.rest()
 
 
 Stagings: TypeAlias = tuple[Staging | None, ...]
 """By the position of a bridge's side in `SIDES`; None for bytes that cross as text."""
 NO_STAGINGS: Stagings = (None,) * len(SIDES)
-
-
-class StagingFinder:
-    """Finds the memories of a component's bridges among those of an instance.
-
-    They are made in the same order for each instance, so the first one shows which they
-    are. Of the others only that one is looked at.
-
-    Args:
-        nonces: by side, what the memories begin with, in hex.
-    """
-
-    def __init__(self, nonces: Mapping[str, str]) -> None:
-        self._nonces = {Side(side): bytes.fromhex(nonce) for side, nonce in nonces.items()}
-        self._places: dict[Side, int] | None = None
-
-    @property
-    def has_found(self) -> bool:
-        """Whether each bridge that has a nonce was found in the first instance."""
-        return (
-            bool(self._nonces)
-            and self._places is not None
-            and (self._places.keys() == self._nonces.keys())
-        )
-
-    def find(self, memories: Sequence[Memory]) -> Stagings:
-        """Return the bridges of an instance that has begun, and let their code use copies."""
-        if not memories or not self._nonces:
-            return NO_STAGINGS
-        if self._places is None:
-            self._places = {
-                side: hits[0]
-                for side, nonce in self._nonces.items()
-                if len(hits := [at for at, each in enumerate(memories) if _begins(each, nonce)])
-                == 1
-            }
-        return tuple([self._staging(side, memories) for side in SIDES])
-
-    def _staging(self, side: Side, memories: Sequence[Memory]) -> Staging | None:
-        place = (self._places or {}).get(side)
-        if place is None or place >= len(memories):
-            return None
-        found = memories[place]
-        if not _begins(found, self._nonces[side]):
-            return None
-        heap = _header.unpack_from(writable_memory, found.address)[3]
-        writable_memory[found.address + COPIES_AT : found.address + COPIES_AT + 4] = _ONE
-        return Staging(found, heap)
-
-
-def _begins(memory: Memory, nonce: bytes) -> bool:
-    if memory.size < _header.size:
-        return False
-    return process_memory[memory.address : memory.address + len(nonce)] == nonce
