@@ -1,8 +1,9 @@
 """Bytes through a component and back: ours, wasmtime's Python API, Extism's Python SDK.
 
-All three echo the same payload in the same process. What counts is CPU time, of
-all threads, and the best of twenty short rounds: what else the machine does
-is not counted. A ratio is how many times longer the other one takes.
+Ours goes by copies, as where memories are packed, and as text. All echo the same payload
+in the same process. What counts is CPU time, of all threads, and the best of twenty short
+rounds: what else the machine does is not counted. A ratio is how many times longer the
+other one takes.
 Extism is measured where it is installed (`pip install extism`); its guest copies
 input and output eight bytes at a time, as its plug-in kits do. Run it as
 `python bench/bytes.py`.
@@ -61,10 +62,10 @@ def host() -> list[HostInterface]:
     ]
 
 
-async def ours(*, bridge: bool) -> dict[tuple[str, int], float]:
-    found = {}
+async def ours(config: EngineConfig) -> dict[tuple[str, int], float]:
+    found, bridge = {}, config.bridge_bytes
     wasm = bytes(wasmtime.wat2wasm(GUEST.read_text()))
-    async with Engine(EngineConfig(bridge_bytes=bridge)) as engine:
+    async with Engine(config) as engine:
         linked = (await engine.load(wasm)).link(host())
         instance = await linked.instantiate(limits=LIMITS, caller=Caller("bench/echo"))
         handle, hashed = instance.function(HANDLE), instance.function("#hashed")
@@ -171,16 +172,23 @@ async def peer() -> dict[tuple[str, int], float]:
 
 
 async def main() -> None:
-    bridged, plain = await ours(bridge=True), await ours(bridge=False)
+    bridged, as_text = await ours(EngineConfig.dense()), await ours(EngineConfig())
+    plain = await ours(EngineConfig(bridge_bytes=False))
     base, extism = await stock(), await peer()
-    print(f"{'':42}{'bytes':>9}{'CPU µs':>10}{'unbridged':>11}{'stock':>9}{'Extism':>9}")
+    print(
+        f"{'':42}{'bytes':>9}{'CPU µs':>10}{'as text':>9}{'unbridged':>11}{'stock':>9}{'Extism':>9}"
+    )
     for (what, size), took in bridged.items():
         compared = [
+            f"{as_text[what, size] / took:.1f}x",
             f"{plain[what, size] / took:.1f}x" if (what, size) in plain else "-",
             f"{base['call', size] / took:.0f}x" if what.startswith("call") else "-",
             f"{extism['call', size] / took:.2f}x" if extism and what.startswith("call") else "-",
         ]
-        print(f"{what:42}{size:>9}{took:>10.1f}{compared[0]:>11}{compared[1]:>9}{compared[2]:>9}")
+        print(
+            f"{what:42}{size:>9}{took:>10.1f}{compared[0]:>9}{compared[1]:>11}"
+            f"{compared[2]:>9}{compared[3]:>9}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The ratios that airswasm-runtime promises.
 
-Calls, host calls and instances against `wasmtime.component` as it comes, and bulk bytes against a
-few.
+Calls, host calls and instances against `wasmtime.component` as it comes, bulk bytes against a
+few, and bytes that cross by copies against the same as text.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import wasmtime
-from airswasm.runtime import Caller, Engine, EngineConfig, HostInterface, Limits, Ok
+from airswasm.runtime import Caller, Engine, EngineConfig, Function, HostInterface, Limits, Ok
 from paired import Promise, Promises, Work, times
 from wasmtime import component as wc
 
 GUEST = Path(__file__).parent.parent / "tests" / "guests" / "bytes.wat"
 HANDLE = "test:bytes/handler@1.0.0#handle-message"
 LIMITS = Limits(memory_bytes=16 * 2**20, fuel=10**15, timeout=300.0)
-SMALL, LARGE = bytes(range(100)), bytes(range(256)) * 256
+SMALL, LARGE, HUGE = bytes(range(100)), bytes(range(256)) * 256, bytes(range(256)) * 4096
 
 
 class Stock:
@@ -91,10 +91,35 @@ async def promises(folder: Path) -> AsyncIterator[Promises]:
                 (await linked.instantiate(limits=LIMITS, caller=Caller("bench/echo"))).close()
 
         stock_small = Work(times(lambda: stock_call("host", None, SMALL)))
-        yield {
-            "call": Promise(Work(call), stock_small),
-            "call-64-KiB": Promise(Work(call_large), Work(call)),
-            "relay": Promise(Work(relay_small), Work(times(lambda: stock_relay(SMALL)))),
-            "instantiate": Promise(Work(instantiate), Work(times(stock.instantiate))),
-        }
+        async with _packed(folder, wasm) as packed:
+
+            def echo(function: Function, data: bytes) -> Work:
+                async def echo(count: int) -> None:
+                    for _ in range(count):
+                        await function("host", None, data)
+
+                return Work(echo)
+
+            yield {
+                "call": Promise(Work(call), stock_small),
+                "call-64-KiB": Promise(Work(call_large), Work(call)),
+                "relay": Promise(Work(relay_small), Work(times(lambda: stock_relay(SMALL)))),
+                "instantiate": Promise(Work(instantiate), Work(times(stock.instantiate))),
+                "copies": Promise(echo(packed, SMALL), echo(handle, SMALL)),
+                "copies-64-KiB": Promise(echo(packed, LARGE), echo(handle, LARGE)),
+                "copies-1-MiB": Promise(echo(packed, HUGE), echo(handle, HUGE)),
+            }
+        instance.close()
+
+
+@asynccontextmanager
+async def _packed(folder: Path, wasm: bytes) -> AsyncIterator[Function]:
+    """Give the guest's function where memories are packed, so that bytes cross by copies."""
+    async with Engine(EngineConfig.dense(folder / "cache")) as engine:
+        linked = (await engine.load(wasm)).link(offered())
+        instance = await linked.instantiate(limits=LIMITS, caller=Caller("bench/echo"))
+        handle = instance.function(HANDLE)
+        assert await handle("host", None, HUGE) == Ok(HUGE)  # makes room
+        assert linked.component.bytes_cross == "copies"
+        yield handle
         instance.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 import shutil
 import signal
 import subprocess
@@ -131,3 +133,17 @@ def probe_host() -> HostInterface:
         "note": lambda _caller, _text: None,
     }
     return HostInterface("test:probe/host", functions)
+
+
+@pytest.fixture
+def resident_pages() -> Callable[[int, int], int]:
+    """Counts the pages of a piece of address space that take memory, as the kernel does."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
+
+    def count(address: int, size: int) -> int:
+        answer = (ctypes.c_ubyte * (size // mmap.PAGESIZE))()
+        assert libc.mincore(address, size, answer) == 0
+        return sum(each & 1 for each in answer)
+
+    return count

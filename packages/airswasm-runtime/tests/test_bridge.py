@@ -78,9 +78,17 @@ async def instance_of(engine: Engine, wasm: bytes, seen: list[object], limits: L
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> EngineConfig:
-    """With a cache of this module's own, so that the guest is compiled once."""
-    return EngineConfig(cache_folder=tmp_path_factory.mktemp("cache"))
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of this module's own, so that the guest is compiled once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module", params=["text", "copies"])
+def config(folder: Path, request: pytest.FixtureRequest) -> EngineConfig:
+    """Bytes cross as text, and by copies where memories are packed."""
+    return (
+        EngineConfig(cache_folder=folder) if request.param == "text" else EngineConfig.dense(folder)
+    )
 
 
 @pytest.fixture

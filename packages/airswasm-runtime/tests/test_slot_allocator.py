@@ -261,17 +261,9 @@ def test_the_processes_mappings_are_counted() -> None:
     assert number < limit
 
 
-def resident_pages(address: int, size: int) -> int:
-    """How many pages of a slot take memory, as the kernel counts them."""
-    number = size // PAGE_BYTES
-    answer = (ctypes.c_ubyte * number)()
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p]
-    assert libc.mincore(address, size, answer) == 0
-    return sum(each & 1 for each in answer)
-
-
-async def test_the_stacks_of_idle_instances_give_their_memory_back(engine, probe_wasm, probe_host):
+async def test_the_stacks_of_idle_instances_give_their_memory_back(
+    engine, probe_wasm, probe_host, resident_pages
+):
     """At the second look since the last call; and the next call finds all it needs."""
     linked = (await engine.load(probe_wasm)).link([probe_host])
     idle, busy = [await linked.instantiate(caller=Caller(name)) for name in ("idle", "busy")]

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from airswasm.wit import Own, Primitive
 from wasmtime import component as wc
@@ -26,6 +26,7 @@ from ._calls.handles import Drop
 from ._calls.host_calls import HostCall, destructor
 from ._calls.plan import ExportPlan, ImportPlan, Planner
 from ._calls.stack_depth import check_depth_to_instantiate
+from ._calls.staging import SIDES, StagingFinder
 from ._compile.description import Description
 from ._exports import Exports, exports_of
 from ._host import Caller, HostInterface
@@ -90,6 +91,8 @@ class Component(Single):
         self._core = description.core
         self._compiled = compiled
         self._address = wt.address_of(compiled)
+        nonces = description.bridging.nonces
+        self._finders = [StagingFinder(nonces[side]) if side in nonces else None for side in SIDES]
         self._planner = Planner(engine._bytes_as_text)
         self._indices: list[wc.ExportIndex] = []
         self._exports = dict(self._plan_exports())
@@ -128,6 +131,19 @@ class Component(Single):
         return LinkedComponent(self, interfaces)
 
     @property
+    def bytes_cross(self) -> Literal["copies", "text", "values"]:
+        """How a `list<u8>` crosses: by `copies`, once a large one has crossed as text.
+
+        As `text`, where memories are not packed or a memory pretends to be a bridge's; one byte
+        a value without a bridge.
+        """
+        if not self._bridging.is_bridged:
+            return "values"
+        finders = [each for each in self._finders if each is not None]
+        is_copied = any(each.has_found for each in finders)
+        return "copies" if is_copied and not any(each.is_forged for each in finders) else "text"
+
+    @property
     def defines_resources(self) -> bool:
         """Whether it hands out resources of its own that the host can drop."""
         return bool(self._drops)
@@ -162,7 +178,11 @@ class Component(Single):
                     path,
                     Export(
                         wt.address_of(index),
-                        self._planner.plan_export(function, self._bridging.exports.get(path, ())),
+                        self._planner.plan_export(
+                            function,
+                            self._bridging.exports.get(path, ()),
+                            self._bridging.side_of(path),
+                        ),
                     ),
                 )
 
@@ -265,6 +285,8 @@ class LinkedComponent(Single):
         if state is not CallState.DONE:
             await drive(call, self.engine.config.slices_before_thread)
         call.result()
+        if instance._memories:
+            instance._stage(self.component._finders)
         return instance
 
     def _define(self, offers: _Offers) -> None:

@@ -85,6 +85,8 @@ class Engine(Single):
         config: how it was set up.
         timers: timers on its event loop, for host functions.
         host_memory: what its guests together take of the host.
+        instances_by_text: how many are of a component of which another memory pretends to be
+            a bridge's, so that their bytes cross as text.
 
     Raises:
         UnsupportedEngine: the installed wasmtime was not tested with this package.
@@ -100,6 +102,7 @@ class Engine(Single):
         self.config: EngineConfig = config or EngineConfig()
         self.timers: Timers = Timers()
         self.host_memory: HostMemory = HostMemory(self.config.host)
+        self.instances_by_text: int = 0
         self._small = Layout(self.config)
         self._large: Layout | None = None  # most engines never load a large component
         self._running: dict[int, Call] = {}

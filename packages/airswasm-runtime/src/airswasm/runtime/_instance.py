@@ -16,9 +16,11 @@ from ._account import HANDLE_BYTES
 from ._calls.call import Beginning, Call, CallState, Wake
 from ._calls.crossing import AllowanceExceeded, Keep
 from ._calls.driving import drive, ignore_wake
-from ._calls.handles import InstanceHandles, TooManyResources, take_back
+from ._calls.handles import InstanceHandles, TooManyResources
 from ._calls.mismatch import argument_mismatch
 from ._calls.plan import ExportPlan
+from ._calls.staging import SIDES, Staging, StagingFinder
+from ._compose.bridging import Side
 from ._host import Caller
 from ._limits import Limits
 from ._shape import FunctionShape
@@ -39,7 +41,7 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from types import TracebackType
 
     from ._component import Export, LinkedComponent
@@ -361,14 +363,14 @@ class Instance(Single):
         try:
             block = plan.arguments(arguments, keep, handles)
         except AllowanceExceeded:
-            take_back(keep)
+            handles.take_back(keep)
             raise CallTooLarge(function.path, self.limits.host_call_bytes) from None
         except TooManyResources:
-            take_back(keep)
+            handles.take_back(keep)
             most = f"at most {self.limits.resources:,} resources (limits.resources)"
             raise ValueMismatch(function.path, most, "more") from None
         except Exception as problem:  # an argument is any object, and may raise anything
-            take_back(keep)
+            handles.take_back(keep)
             raise argument_mismatch(plan.shape, arguments, problem) from problem
         self._slot[0] = 0  # the engine drops what it overwrites: a number needs no dropping
         meter.refuel()
@@ -460,6 +462,15 @@ class Instance(Single):
             if self.caller._wasi is not None:
                 self.caller._end_lines()
 
+    def _stage(self, finders: Sequence[StagingFinder | None]) -> None:
+        """Let bytes be copied into the memories of its bridges, once these are found."""
+        self._handles.stagings = tuple(
+            None if each is None else Staging(each, self._memories, has_begun=side is Side.IMPORTS)
+            for side, each in zip(SIDES, finders, strict=True)
+        )
+        if any(each and each.is_forged for each in finders):
+            self.engine.instances_by_text += 1
+
     def _rest(self) -> bool:
         """Give its stack's memory back if it was not called since this was asked before."""
         if self._stack is None or self._call is not None or not self._store:
@@ -470,6 +481,9 @@ class Instance(Single):
         if self._is_resting:
             return False
         self._stack.rest()
+        for staging in self._handles.stagings:
+            if staging is not None:
+                staging.rest()
         self._is_resting = True
         return True
 

@@ -6,7 +6,7 @@ slip. So a host can run the attacks themselves when it starts, and a `doctor`
 command can show what stopped each of them, and after how long.
 
 The probes are one component in text form: the engine assembles it, and reading
-it here is how one knows what was tried.
+it here is how one knows what was tried. A second one shows how bytes cross here.
 """
 
 from __future__ import annotations
@@ -50,7 +50,23 @@ _PROBES = """
   (func (export "trap") (canon lift (core func $running "trap")))
   (func (export "sleep") (canon lift (core func $running "sleep"))))
 """
+_ECHO = """
+(component
+  (core module $echo
+    (memory (export "memory") 3)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+    (func (export "echo") (param i32 i32) (result i32)
+      (i32.store (i32.const 16) (local.get 0))
+      (i32.store (i32.const 20) (local.get 1))
+      (i32.const 16)))
+  (core instance $echoing (instantiate $echo))
+  (alias core export $echoing "memory" (core memory $memory))
+  (alias core export $echoing "realloc" (core func $realloc))
+  (func (export "echo") (param "data" (list u8)) (result (list u8))
+    (canon lift (core func $echoing "echo") (memory $memory) (realloc $realloc))))
+"""
 _PAGE_BYTES = 65536
+_PAYLOAD = bytes(range(256)) * 256
 _TIMEOUT = 0.05
 _LIMITS = Limits(memory_bytes=MIB, fuel=5_000_000, timeout=_TIMEOUT)
 _NO_FUEL_LIMIT = replace(_LIMITS, fuel=2**60)
@@ -125,6 +141,7 @@ async def prove_limits(engine: Engine) -> SelfTestReport:
     linked = component.link([HostInterface("airswasm:probe/host", {"sleep": _never})])
     outcomes = [await _attack(linked, probe) for probe in _ATTACKS]
     outcomes.append(await _hoard(linked))
+    outcomes.append(await _echo(engine))
     return SelfTestReport(tuple(outcomes), engine_version())
 
 
@@ -176,4 +193,24 @@ async def _hoard(linked: LinkedComponent) -> ProbeOutcome:
         f"memory.grow refused at {reached:,} bytes",
         seconds,
         reached == MIB,
+    )
+
+
+async def _echo(engine: Engine) -> ProbeOutcome:
+    """Send a payload and get it back, the second time by the way that bytes cross from then on."""
+    component = await engine.load(bytes(wat2wasm(_ECHO)), name="airswasm/echo")
+    caller = Caller("airswasm/echo")
+    instance = await component.link().instantiate(caller=caller, limits=_NO_TIME_LIMIT)
+    await instance.call("#echo", _PAYLOAD)
+    started = time.perf_counter()
+    answer = await instance.call("#echo", _PAYLOAD)
+    seconds = time.perf_counter() - started
+    instance.close()
+    way = component.bytes_cross
+    return ProbeOutcome(
+        f"64 KiB there and back, {'by' if way == 'copies' else 'as'} {way}",
+        "the same bytes",
+        "the same bytes" if answer == _PAYLOAD else "other bytes",
+        seconds,
+        answer == _PAYLOAD,
     )

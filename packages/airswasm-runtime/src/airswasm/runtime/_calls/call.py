@@ -50,12 +50,14 @@ from ..errors import (
     InstanceClosed,
     LimitExceeded,
     ResourcesExhausted,
+    Trapped,
 )
 from . import charges
 from .crossing import AllowanceExceeded, Keep
 from .handles import Drop, TooManyResources
 from .plan import ExportPlan
 from .stack_depth import check_depth
+from .staging import OutsideMemory
 from .stint import Stint
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ Wake = Callable[["Call"], object]
 
 _ERROR_AND_FUEL = Struct("<QQ").unpack_from
 _future_poll, _future_delete = wt.future_poll, wt.future_delete
+_OUT_OF_BOUNDS = "out of bounds memory access"  # in the engine's own words
 _THREAD_FACTOR = 20  # the first slice on a worker thread against one on the loop
 _THREAD_SLICE = 0.01  # seconds
 _THREAD_STINT = 0.05  # seconds on a worker thread before a cancel can be noticed
@@ -533,13 +536,16 @@ class Call(Single):
             return self._finish_badly(error)
         if used > meter.fuel:
             return self._finish_in_debt()
+        handles = instance._handles
+        if handles.unstaged is not None:
+            handles.unstaged.begin()
+            handles.unstaged = None
         plan = self._plan
         if plan is not None and (decode := plan.result) is not None:
             try:
                 if instance._slot[0] < KIND_STRING:
-                    self._value = decode(instance._slot_address, instance._handles)
+                    self._value = decode(instance._slot_address, handles)
                 else:
-                    handles = instance._handles
                     handles.allowance = meter.host_call_bytes
                     try:
                         self._value = decode(instance._slot_address, handles)
@@ -547,6 +553,9 @@ class Call(Single):
                         meter.drop_result()
             except AllowanceExceeded:
                 self._end_with(self._too_large())
+                return _DONE
+            except OutsideMemory:
+                self._end_with(self._outside_memory())
                 return _DONE
         self._settle()
         if self._started > instance._gauge_due and plan is not None:
@@ -582,6 +591,8 @@ class Call(Single):
         kind = type(cause)  # not isinstance(): it reads `__class__`, which may raise
         if issubclass(kind, AllowanceExceeded):
             return self._too_large()
+        if issubclass(kind, OutsideMemory):
+            return self._outside_memory()
         if issubclass(kind, TooManyResources):
             return self._limit_fault(ResourcesExhausted, "holds too many resources", "resources")
         if issubclass(kind, AccountExceeded):
@@ -606,6 +617,11 @@ class Call(Single):
     def _too_large(self) -> LimitExceeded:
         said = "passed too much in one call"
         return self._limit_fault(HostCallTooLarge, said, "host_call_bytes")
+
+    def _outside_memory(self) -> Trapped:
+        made = Trapped(self._instance.component_name, self.function, f"trapped: {_OUT_OF_BOUNDS}")
+        made.code = _OUT_OF_BOUNDS
+        return made
 
     def _limit_fault(self, fault: type[LimitExceeded], said: str, limit: str) -> LimitExceeded:
         return self._instance._circumstances(self.function).limit_fault(fault, limit, said)

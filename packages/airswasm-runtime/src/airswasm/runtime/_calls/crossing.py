@@ -6,6 +6,7 @@ import struct
 from typing import Protocol
 
 from .._shape import Handle
+from .staging import Staging, Stagings
 
 Keep = list[object]
 """All that a call keeps alive until the engine has copied it."""
@@ -24,9 +25,13 @@ class Handles(Protocol):
 
     Attributes:
         allowance: bytes that the values being passed may still have.
+        stagings: the memories that bytes are copied into and out of.
+        unstaged: that for which a payload crossed as text, until the call ends.
     """
 
     allowance: int
+    stagings: Stagings
+    unstaged: Staging | None
 
     def lower_handle(self, type_: Handle, value: object, keep: Keep) -> int:
         """Return the address of a handle for `value`; it lives as long as `keep`."""

@@ -19,6 +19,7 @@ from .._single import Single
 from .._values import GuestResource
 from .._wasmtime import bindings as wt
 from .crossing import Keep, Unfit
+from .staging import NO_STAGINGS, Staging, Stagings
 
 if TYPE_CHECKING:
     from .._instance import Instance
@@ -66,13 +67,6 @@ class _Passed:
         self.take_back = take_back
 
 
-def take_back(keep: Keep) -> None:
-    """Give back to the host what the arguments of a call gave away that could not begin."""
-    for each in keep:
-        if isinstance(each, _Passed):
-            each.take_back()
-
-
 class TooManyResources(Exception):
     """The guest holds as many host resources as it may."""
 
@@ -90,6 +84,8 @@ class InstanceHandles(Single):
     Attributes:
         allowance: bytes that the values being passed may still have.
         instance: theirs, while there is one.
+        stagings: the memories that bytes are copied into and out of.
+        unstaged: that for which a payload crossed as text, until the call ends.
     """
 
     __slots__ = (
@@ -101,6 +97,8 @@ class InstanceHandles(Single):
         "_objects",
         "allowance",
         "instance",
+        "stagings",
+        "unstaged",
     )
 
     def __init__(
@@ -113,6 +111,8 @@ class InstanceHandles(Single):
     ) -> None:
         self.allowance = 0
         self.instance = instance
+        self.stagings: Stagings = NO_STAGINGS
+        self.unstaged: Staging | None = None
         self._context = context
         self._lifted = lifted
         self._drops = drops
@@ -144,6 +144,16 @@ class InstanceHandles(Single):
         if isinstance(type_, Own):
             return self._objects.pop(rep)[1]  # the host has it back, and drops it as it likes
         return self._objects[rep][1]
+
+    def take_back(self, keep: Keep) -> None:
+        """Give back what the arguments of a call took or gave away that could not begin."""
+        for each in keep:
+            if isinstance(each, _Passed):
+                each.take_back()
+        self.unstaged = None
+        for staging in self.stagings:
+            if staging is not None:
+                staging.forget()
 
     def take_dropped(self, rep: int) -> tuple[Drop | None, object]:
         """Remove what the guest dropped: the object, and what to do with it."""

@@ -27,6 +27,7 @@ from .._wasmtime.value_layout import (
 )
 from .bytes_as_text import BytesAsText
 from .crossing import AllowanceExceeded, Handles
+from .staging import STAGED, OutsideMemory
 
 Decode: TypeAlias = Callable[[int, Handles], object]
 
@@ -68,7 +69,7 @@ def decode_bytes(at: int, handles: Handles) -> object:
     return memory[address + 8 : address + 8 + size * SLOT_BYTES : SLOT_BYTES]
 
 
-def text_decoder(codec: BytesAsText) -> Decode:
+def text_decoder(codec: BytesAsText, side: int) -> Decode:
     decode_at = codec.decode_at
 
     def decode(at: int, handles: Handles) -> object:
@@ -80,7 +81,12 @@ def text_decoder(codec: BytesAsText) -> Decode:
         data = memory[address : address + size] if size <= HEX_MOST_BYTES else b""
         if not data:
             data = decode_at(address, size)
-        elif not data.isascii():  # short text is either plain or hexadecimal
+            if (staging := handles.stagings[side]) is not None:
+                staging.begin()
+                staging.find()
+        elif not data.isascii():  # short text is plain, hexadecimal or names a place
+            if data[:2] == STAGED:
+                return _staged(data, handles, side)
             data = unhexlify(data[2:])
         handles.allowance -= len(data)
         if handles.allowance < 0:
@@ -88,6 +94,16 @@ def text_decoder(codec: BytesAsText) -> Decode:
         return data
 
     return decode
+
+
+def _staged(text: bytes, handles: Handles, side: int) -> bytes:
+    staging = handles.stagings[side]
+    if staging is None:
+        raise OutsideMemory
+    handles.allowance -= staging.size_of(text)
+    if handles.allowance < 0:
+        raise AllowanceExceeded
+    return staging.take(text)
 
 
 PRIMITIVE_DECODERS: Mapping[str, Decode] = {

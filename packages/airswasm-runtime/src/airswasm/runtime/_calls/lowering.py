@@ -16,7 +16,12 @@ from collections.abc import Set as AbstractSet
 from operator import attrgetter
 from typing import Any, TypeAlias, cast
 
-from .._compose.text_bridge import HEX_MARK, HEX_MOST_BYTES
+from .._compose.text_bridge import (
+    HEX_MARK,
+    HEX_MOST_BYTES,
+    STAGED_LEAST_BYTES,
+    STAGED_TEXT_BYTES,
+)
 from .._shape import Handle, python_name
 from .._values import Case, Err, Ok, Some
 from .._wasmtime.value_layout import (
@@ -140,7 +145,7 @@ def encode_bytes(value: bytes | bytearray | memoryview, keep: Keep, handles: Han
 _HEX = HEX_MARK.to_bytes(2, "little")
 
 
-def text_encoder(codec: BytesAsText) -> Encode:
+def text_encoder(codec: BytesAsText, side: int) -> Encode:
     as_text = codec.encode
 
     def encode(value: bytes | bytearray | memoryview, keep: Keep, handles: Handles) -> bytes:
@@ -149,6 +154,12 @@ def text_encoder(codec: BytesAsText) -> Encode:
         handles.allowance -= size
         if handles.allowance < 0:
             raise AllowanceExceeded
+        if size >= STAGED_LEAST_BYTES and (staging := handles.stagings[side]) is not None:
+            staged = staging.put(data)
+            if staged is not None:
+                keep.append(staged)
+                return pack_two(KIND_STRING, STAGED_TEXT_BYTES, id(staged) + DATA_OFFSET_BYTES)
+            handles.unstaged = staging
         if not data.isascii():  # as the codec does it, without a call for what is short
             data = _HEX + hexlify(data) if size <= HEX_MOST_BYTES else as_text(data)
             size = len(data)

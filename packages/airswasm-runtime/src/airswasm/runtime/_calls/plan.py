@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, make_dataclass
 from functools import partial
+from typing import NamedTuple
 
 from airswasm.wit import (
     Borrow,
@@ -29,11 +30,13 @@ from airswasm.wit import (
     Variant,
 )
 
+from .._compose.bridging import Side
 from .._shape import FunctionShape, ValueType, python_name
 from . import charges, lifting, lowering
 from .bytes_as_text import BytesAsText
 from .lifting import Decode
 from .lowering import Encode, EncodeAll
+from .staging import SIDES
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,13 @@ class ImportPlan:
     result: Encode | None
 
 
+class Carried(NamedTuple):
+    """The bytes of one function that go through a bridge: where they are, and which one."""
+
+    paths: Collection[str]
+    side: int
+
+
 class Planner:
     """Derives plans; one for each component, so that what they share is made once.
 
@@ -84,7 +94,9 @@ class Planner:
         self._encoders: dict[int, tuple[ValueType, Encode]] = {}
         self._decoders: dict[int, tuple[ValueType, Decode]] = {}
 
-    def plan_export(self, shape: FunctionShape, text: Collection[str] = ()) -> ExportPlan:
+    def plan_export(
+        self, shape: FunctionShape, text: Collection[str] = (), side: Side = Side.INSIDE
+    ) -> ExportPlan:
         """Return the plan of one function of the guest's.
 
         Args:
@@ -92,40 +104,43 @@ class Planner:
             text: positions at which a bridge carries `list<u8>` as a string (see
                 `_compose.text_bridge`): a parameter's number or `result`, then the
                 way in, such as `1.some` or `result.ok.some`.
+            side: that bridge.
         """
+        carried = Carried(text, SIDES.index(side)) if text else None
         types = enumerate(type_ for _, type_ in shape.parameters)
-        parameters = tuple(self.encoder(type_, str(at), text) for at, type_ in types)
-        result = None if shape.result is None else self.decoder(shape.result, "result", text)
+        parameters = tuple(self.encoder(type_, str(at), carried) for at, type_ in types)
+        result = None if shape.result is None else self.decoder(shape.result, "result", carried)
         return ExportPlan(shape, lowering.arguments_encoder(parameters), result)
 
     def plan_import(self, shape: FunctionShape, text: Collection[str] = ()) -> ImportPlan:
         """Return the plan of one function of the host's; the arguments are as in `plan_export`."""
+        carried = Carried(text, SIDES.index(Side.IMPORTS)) if text else None
         types = enumerate(type_ for _, type_ in shape.parameters)
-        parameters = tuple(self.decoder(type_, str(at), text) for at, type_ in types)
-        result = None if shape.result is None else self.encoder(shape.result, "result", text)
+        parameters = tuple(self.decoder(type_, str(at), carried) for at, type_ in types)
+        result = None if shape.result is None else self.encoder(shape.result, "result", carried)
         return ImportPlan(shape, parameters, result)
 
-    def encoder(self, type_: ValueType, where: str = "", text: Collection[str] = ()) -> Encode:
+    def encoder(self, type_: ValueType, where: str = "", carried: Carried | None = None) -> Encode:
         """Return the closure that builds the slot of one value."""
-        if text:
-            return self._encoder(type_, where, text)
+        if carried:
+            return self._encoder(type_, where, carried)
         found = self._encoders.get(id(type_))
         if found is None:
-            found = self._encoders[id(type_)] = type_, self._encoder(type_, where, text)
+            found = self._encoders[id(type_)] = type_, self._encoder(type_, where, carried)
         return found[1]
 
-    def decoder(self, type_: ValueType, where: str = "", text: Collection[str] = ()) -> Decode:
+    def decoder(self, type_: ValueType, where: str = "", carried: Carried | None = None) -> Decode:
         """Return the closure that reads the slot of one value."""
-        if text:
-            return self._decoder(type_, where, text)
+        if carried:
+            return self._decoder(type_, where, carried)
         found = self._decoders.get(id(type_))
         if found is None:
-            found = self._decoders[id(type_)] = type_, self._decoder(type_, where, text)
+            found = self._decoders[id(type_)] = type_, self._decoder(type_, where, carried)
         return found[1]
 
-    def _encoder(self, type_: ValueType, where: str, text: Collection[str]) -> Encode:
+    def _encoder(self, type_: ValueType, where: str, carried: Carried | None) -> Encode:
         def into(inner: ValueType, step: str) -> Encode:
-            return self.encoder(inner, f"{where}.{step}", text)
+            return self.encoder(inner, f"{where}.{step}", carried)
 
         def maybe(inner: ValueType | None, step: str) -> Encode | None:
             return None if inner is None else into(inner, step)
@@ -134,8 +149,9 @@ class Planner:
             case Primitive(name):
                 return lowering.PRIMITIVE_ENCODERS[name]
             case ListOf(Primitive("u8")):
-                is_text = where in text
-                return lowering.text_encoder(self._codec) if is_text else lowering.encode_bytes
+                if carried and where in carried.paths:
+                    return lowering.text_encoder(self._codec, carried.side)
+                return lowering.encode_bytes
             case ListOf(element):
                 return lowering.list_encoder(into(element, "item"))
             case TupleOf(elements):
@@ -157,9 +173,9 @@ class Planner:
             case Own() | Borrow():
                 return lowering.handle_encoder(type_)
 
-    def _decoder(self, type_: ValueType, where: str, text: Collection[str]) -> Decode:
+    def _decoder(self, type_: ValueType, where: str, carried: Carried | None) -> Decode:
         def into(inner: ValueType, step: str) -> Decode:
-            return self.decoder(inner, f"{where}.{step}", text)
+            return self.decoder(inner, f"{where}.{step}", carried)
 
         def maybe(inner: ValueType | None, step: str) -> Decode | None:
             return None if inner is None else into(inner, step)
@@ -168,7 +184,9 @@ class Planner:
             case Primitive(name):
                 return lifting.PRIMITIVE_DECODERS[name]
             case ListOf(Primitive("u8")):
-                return lifting.text_decoder(self._codec) if where in text else lifting.decode_bytes
+                if carried and where in carried.paths:
+                    return lifting.text_decoder(self._codec, carried.side)
+                return lifting.decode_bytes
             case ListOf(element):
                 return lifting.list_decoder(into(element, "item"), _weight(element))
             case TupleOf(elements):

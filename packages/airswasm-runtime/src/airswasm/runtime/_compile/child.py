@@ -102,20 +102,23 @@ def compile_image(
     if (reason := refuse_multi_memory(wasm)) is not None:
         raise Refused(reason)
     engine = Engine(hardened_config(settings))
-    component, bridging = _compile(engine, wasm, bridge=bridge)
+    staged = not settings.memory_images  # memories are packed: the host knows where they are
+    component, bridging = _compile(engine, wasm, bridge=bridge, staged=staged)
     shape = without_added_exports(reflect(engine, component, bridging), bridging.added.names)
     digest = hashlib.sha256(wasm).hexdigest()
     description = Description(digest, bridging, shape, read_core_facts(wasm))
     return component.serialize(), description
 
 
-def _compile(engine: Engine, wasm: bytes, *, bridge: bool) -> tuple[Component, Bridging]:
+def _compile(
+    engine: Engine, wasm: bytes, *, bridge: bool, staged: bool
+) -> tuple[Component, Bridging]:
     """Compile with what can be added to it: functions of ours, and a bridge.
 
     The engine validates the composition like any other component, so a mistake
     of ours ends here, in a component without a part of it.
     """
-    *composed, (plain, bridging) = _compositions(wasm, bridge=bridge)
+    *composed, (plain, bridging) = _compositions(wasm, bridge=bridge, staged=staged)
     for binary, added in composed:
         try:
             return Component(engine, binary), added
@@ -124,13 +127,13 @@ def _compile(engine: Engine, wasm: bytes, *, bridge: bool) -> tuple[Component, B
     return Component(engine, plain), bridging
 
 
-def _compositions(wasm: bytes, *, bridge: bool) -> Iterator[tuple[bytes, Bridging]]:
+def _compositions(wasm: bytes, *, bridge: bool, staged: bool) -> Iterator[tuple[bytes, Bridging]]:
     """Return the component with all that can be added to it, then with less, then as it is."""
     larger, additions = with_added_exports(wasm)
     for given, added in (
         [(larger, additions), (wasm, AddedExports())] if additions else [(wasm, additions)]
     ):
-        bridged = bridge_component(given) if bridge else None
+        bridged = bridge_component(given, staged=staged) if bridge else None
         if bridged is not None:
             yield bridged.wasm, bridged.bridging.with_added(added)
         yield given, Bridging().with_added(added)

@@ -31,6 +31,7 @@ reach into components) and looking for it among the memories that `slot_allocato
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -38,14 +39,14 @@ from typing import TypeAlias
 from airswasm.wit import Borrow, Own
 from wasmtime import wat2wasm
 
-from .bridging import Bridging
+from .bridging import Bridging, Side
 from .component_types import Function, Named, Type, TypeSpace, unsigned
 from .crossings import Crossing, Crossings, find_crossings
 from .memory_moves import Moved, move_module
 from .outline import InstanceType, Lifted, Outline, read_component
 from .reader import Unreadable
 from .scopes import GivenTypes, ImportScope
-from .text_bridge import RESULT_AREA, allocator_module
+from .text_bridge import NONCE_BYTES, RESULT_AREA, allocator_module
 from .wrappers import Wrapper, result_area_bytes, wrapper_module
 from .writer import CORE_FUNCTION, CORE_MEMORY, ComponentWriter, Sort
 
@@ -65,15 +66,20 @@ class BridgedComponent:
     bridging: Bridging
 
 
-def bridge_component(wasm: bytes) -> BridgedComponent | None:
+def bridge_component(wasm: bytes, *, staged: bool = False) -> BridgedComponent | None:
     """Compose a bridge around a component.
+
+    Args:
+        wasm: the component.
+        staged: whether the host shall be able to find the bridges' memories.
 
     Returns:
         None when nothing in it needs a bridge or its shape is beyond ours.
     """
     try:
         outline = read_component(wasm)
-        crossings = find_crossings(outline)
+        nonces = {side: os.urandom(NONCE_BYTES) for side in Side} if staged else {}
+        crossings = find_crossings(outline, nonces)
         if not crossings.imports and not crossings.exports:
             return None
         return BridgedComponent(_compose(wasm, outline, crossings), crossings.bridging())
@@ -85,22 +91,23 @@ def _compose(wasm: bytes, outline: Outline, crossings: Crossings) -> bytes:
     writer = ComponentWriter()
     scope = ImportScope(writer, outline, crossings.imports)
     guest = writer.component(
-        _with_bridge_inside(wasm, outline, crossings.inside) if crossings.inside else wasm
+        _with_bridge_inside(wasm, outline, crossings) if crossings.inside else wasm
     )
-    given = _given_imports(writer, outline, scope, crossings.imports)
+    given = _given_imports(writer, outline, scope, crossings)
     instance = writer.instance(guest, given)
     _write_exports(scope, instance, crossings)
     return writer.finish()
 
 
-def _with_bridge_inside(
-    wasm: bytes, outline: Outline, inside: Sequence[tuple[Crossing, Lifted]]
-) -> bytes:
+def _with_bridge_inside(wasm: bytes, outline: Outline, crossings: Crossings) -> bytes:
     """Append our sections to the guest's own; they export `INSIDE` and a number."""
+    inside = crossings.inside
     counts = {Sort.TYPE.name: len(outline.types), Sort.FUNCTION.name: len(outline.functions)}
     writer = ComponentWriter(wasm, {**outline.core_counts, **counts})
-    wrappers = [Wrapper(each.function, "decode", "encode", is_inside=True) for each, _ in inside]
-    allocator = _write_allocator(writer, wrappers)
+    wrappers = [
+        Wrapper(each.function, "from_host", "to_host", is_inside=True) for each, _ in inside
+    ]
+    allocator = _write_allocator(writer, wrappers, crossings.nonces.get(Side.INSIDE, b""))
     moved = [
         Moved(wrapper, lifted.realloc is not None, lifted.after is not None)
         for wrapper, (_, lifted) in zip(wrappers, inside, strict=True)
@@ -128,13 +135,14 @@ def _core_items(lifted: Sequence[Lifted]) -> list[tuple[str, bytes, int]]:
 
 
 def _given_imports(
-    writer: ComponentWriter, outline: Outline, scope: ImportScope, bridged: tuple[Crossing, ...]
+    writer: ComponentWriter, outline: Outline, scope: ImportScope, crossings: Crossings
 ) -> list[tuple[str, Sort, int]]:
     """List what the guest is given: what the host gave, with the bridge's functions in place."""
+    bridged = crossings.imports
     given = [(name, sort, scope.index_of[name]) for name, sort, _ in outline.imports]
     if not bridged:
         return given
-    bridge = writer.instance(writer.component(_imports_bridge(outline, bridged)), given)
+    bridge = writer.instance(writer.component(_imports_bridge(outline, crossings)), given)
     number_of = {(each.instance, each.name): at for at, each in enumerate(bridged)}
     touched = {each.instance for each in bridged}
     result: list[tuple[str, Sort, int]] = []
@@ -176,7 +184,8 @@ def _patched(
     )
 
 
-def _imports_bridge(outline: Outline, bridged: tuple[Crossing, ...]) -> bytes:
+def _imports_bridge(outline: Outline, crossings: Crossings) -> bytes:
+    bridged = crossings.imports
     writer = ComponentWriter()
     scope = ImportScope(writer, outline, bridged)
     functions = [
@@ -185,7 +194,7 @@ def _imports_bridge(outline: Outline, bridged: tuple[Crossing, ...]) -> bytes:
         else writer.alias(Sort.FUNCTION, scope.index_of[each.instance], each.name)
         for each in bridged
     ]
-    wrappers = [Wrapper(each.function, "encode", "decode") for each in bridged]
+    wrappers = [Wrapper(each.function, "to_host", "from_host") for each in bridged]
     spaces = [TypeSpace(writer.type, scope.refer_in(each.instance)) for each in bridged]
     lifted = [
         (lambda space=space, each=each: space.function(each.function))
@@ -198,7 +207,8 @@ def _imports_bridge(outline: Outline, bridged: tuple[Crossing, ...]) -> bytes:
         ]
         for each, wrapper in zip(bridged, wrappers, strict=True)
     ]
-    _write_core(writer, wrappers, functions, drops, lifted)
+    nonce = crossings.nonces.get(Side.IMPORTS, b"")
+    _write_core(writer, wrappers, functions, drops, lifted, nonce)
     return writer.finish()
 
 
@@ -209,7 +219,7 @@ def _resource(function: Function, parameter: int) -> Named:
 
 
 def _exports_bridge(
-    scope: ImportScope, bridged: tuple[Crossing, ...]
+    scope: ImportScope, bridged: tuple[Crossing, ...], nonce: bytes
 ) -> tuple[bytes, list[tuple[str, Sort, int]]]:
     """Write the component behind the guest's exports; return it, and the types that it needs."""
     writer = ComponentWriter()
@@ -219,13 +229,13 @@ def _exports_bridge(
         writer.import_(f"g{at}", Sort.FUNCTION, b"\x01" + unsigned(space.function(each.function)))
         for at, each in enumerate(bridged)
     ]
-    wrappers = [Wrapper(each.function, "decode", "encode") for each in bridged]
+    wrappers = [Wrapper(each.function, "from_host", "to_host") for each in bridged]
     lifted = [(lambda each=each: space.function(each.as_text)) for each in bridged]
     drops = [
         [(at, types.refer_in(None)(_resource(each.function, at))) for at in wrapper.borrows]
         for each, wrapper in zip(bridged, wrappers, strict=True)
     ]
-    _write_core(writer, wrappers, functions, drops, lifted)
+    _write_core(writer, wrappers, functions, drops, lifted, nonce)
     return writer.finish(), types.given
 
 
@@ -235,9 +245,10 @@ def _write_core(
     functions: Sequence[int],
     drops: Sequence[Sequence[tuple[int, int]]],
     lifted_types: Sequence[Callable[[], int]],
+    nonce: bytes,
 ) -> None:
     """Write the core of a bridge, which lowers its calls and lifts `f0`, `f1` and so on."""
-    allocator = _write_allocator(writer, wrappers)
+    allocator = _write_allocator(writer, wrappers, nonce)
     called: list[tuple[str, bytes, int]] = []
     for number, function in enumerate(functions):
         lowered = writer.lower(function, allocator.memory, allocator.realloc)
@@ -259,9 +270,11 @@ class Allocator:
     realloc: int
 
 
-def _write_allocator(writer: ComponentWriter, wrappers: Sequence[Wrapper]) -> Allocator:
+def _write_allocator(
+    writer: ComponentWriter, wrappers: Sequence[Wrapper], nonce: bytes
+) -> Allocator:
     heap = RESULT_AREA + result_area_bytes(wrappers)
-    own = writer.core_instance(writer.core_module(_assembled(allocator_module(heap))))
+    own = writer.core_instance(writer.core_module(_assembled(allocator_module(heap, nonce))))
     memory = writer.core_alias(CORE_MEMORY, own, "memory")
     return Allocator(own, memory, writer.core_alias(CORE_FUNCTION, own, "realloc"))
 
@@ -297,7 +310,7 @@ def _write_exports(scope: ImportScope, guest: int, crossings: Crossings) -> None
         (each.instance, each.name): (writer.alias(Sort.FUNCTION, guest, f"{INSIDE}{at}"), each)
         for at, (each, _) in enumerate(crossings.inside)
     }
-    carried |= _write_behind(scope, index_of, crossings.behind)
+    carried |= _write_behind(scope, index_of, crossings)
     for (instance, name), (function, _) in carried.items():
         if instance is None:
             index_of[name] = function
@@ -311,10 +324,9 @@ Carried: TypeAlias = dict[tuple[str | None, str], tuple[int, Crossing]]
 """By instance and name: the bridge's function, and what it carries."""
 
 
-def _write_behind(
-    scope: ImportScope, index_of: Mapping[str, int], behind: tuple[Crossing, ...]
-) -> Carried:
+def _write_behind(scope: ImportScope, index_of: Mapping[str, int], crossings: Crossings) -> Carried:
     """Write the bridge behind the guest, if it needs one, and return its functions."""
+    behind = crossings.behind
     if not behind:
         return {}
     writer = scope.writer
@@ -324,7 +336,7 @@ def _write_behind(
         else writer.alias(Sort.FUNCTION, index_of[each.instance], each.name)
         for each in behind
     ]
-    binary, types = _exports_bridge(scope, behind)
+    binary, types = _exports_bridge(scope, behind, crossings.nonces.get(Side.BEHIND, b""))
     given = [(f"g{at}", Sort.FUNCTION, index) for at, index in enumerate(functions)]
     made = writer.instance(writer.component(binary), [*types, *given])
     return {

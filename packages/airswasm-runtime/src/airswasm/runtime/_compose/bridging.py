@@ -5,11 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 
 from .added_exports import AddedExports
 
-BRIDGE_VERSION = 6
+BRIDGE_VERSION = 7
 """Changes whenever what the bridge composes does: compiled components are cached."""
+
+
+class Side(StrEnum):
+    """The place of a bridge, which has a memory of its own."""
+
+    IMPORTS = "imports"
+    INSIDE = "inside"
+    BEHIND = "behind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +30,8 @@ class Bridging:
             the level of the world), where a `string` carries bytes: paths such as
             `2`, `1.some` or `result.ok.some`.
         exports: the same for exports.
+        behind: those exports that go through the bridge behind the guest.
+        nonces: for the bridges whose memory the host is to find, what it begins with, in hex.
         extra_memories: memories of the bridge, which the guest's limit must not count.
         extra_memory_bytes: what one of them may need beyond the bytes of one call.
         extra_instances: core instances of the bridge.
@@ -30,6 +41,8 @@ class Bridging:
 
     imports: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     exports: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    behind: tuple[str, ...] = ()
+    nonces: Mapping[str, str] = field(default_factory=dict[str, str])
     extra_memories: int = 0
     extra_memory_bytes: int = 0
     extra_instances: int = 0
@@ -51,8 +64,13 @@ class Bridging:
         read = json.loads(text)
         for side in ("imports", "exports"):
             read[side] = {path: tuple(where) for path, where in read[side].items()}
+        read["behind"] = tuple(read["behind"])
         read["added"] = AddedExports(**read["added"])
         return cls(**read)
+
+    def side_of(self, export: str) -> Side:
+        """Return the bridge that an export goes through."""
+        return Side.BEHIND if export in self.behind else Side.INSIDE
 
     def with_added(self, added: AddedExports) -> Bridging:
         """Return the same for a component that also got functions of ours."""

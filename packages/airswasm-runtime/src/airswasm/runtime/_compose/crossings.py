@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from airswasm.wit import Borrow, ListOf, OptionOf, Own, Primitive, ResultOf, TupleOf
 
-from .bridging import Bridging
+from .bridging import Bridging, Side
 from .component_types import Function, Named, Type, members, payloads
 from .memory_moves import is_movable
 from .outline import InstanceType, Lifted, Outline
@@ -17,6 +17,7 @@ from .writer import Sort
 
 BRIDGE_MEMORY_BYTES = 128 * 1024
 INSTANCES_PER_BRIDGE = 4
+NO_NONCES: Mapping[Side, bytes] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,14 @@ class Crossings:
             and the core functions that they are.
         behind: exports that go through the bridge behind it, because they give or
             take more than `memory_moves` moves.
+        nonces: what the memory of each bridge begins with; empty where the host cannot
+            reach memories.
     """
 
     imports: tuple[Crossing, ...]
     inside: tuple[tuple[Crossing, Lifted], ...]
     behind: tuple[Crossing, ...]
+    nonces: Mapping[Side, bytes]
 
     @property
     def exports(self) -> tuple[Crossing, ...]:
@@ -66,18 +70,25 @@ class Crossings:
 
     def bridging(self) -> Bridging:
         """Return the changes that the host must know."""
-        bridges = bool(self.imports) + bool(self.inside) + bool(self.behind)
+        sides = {
+            Side.IMPORTS: self.imports,
+            Side.INSIDE: self.inside,
+            Side.BEHIND: self.behind,
+        }
+        bridges = sum(map(bool, sides.values()))
         return Bridging(
             imports={each.path: each.paths for each in self.imports},
             exports={each.path: each.paths for each in self.exports},
+            behind=tuple(each.path for each in self.behind),
+            nonces={side: each.hex() for side, each in self.nonces.items() if sides[side]},
             extra_memories=bridges,
             extra_memory_bytes=bridges and BRIDGE_MEMORY_BYTES,
             extra_instances=bridges * INSTANCES_PER_BRIDGE,
         )
 
 
-def find_crossings(outline: Outline) -> Crossings:
-    """Decide which functions go through a bridge."""
+def find_crossings(outline: Outline, nonces: Mapping[Side, bytes] = NO_NONCES) -> Crossings:
+    """Decide which functions go through a bridge; `nonces` are for their memories."""
     imports: list[Crossing] = []
     for name, _, imported in outline.imports:
         if isinstance(imported.type, Function):
@@ -96,7 +107,7 @@ def find_crossings(outline: Outline) -> Crossings:
                     inside.append((crossing, lifted))
                 else:
                     behind.append(crossing)
-    return Crossings(tuple(imports), tuple(inside), tuple(behind))
+    return Crossings(tuple(imports), tuple(inside), tuple(behind), nonces)
 
 
 def _fits_inside(

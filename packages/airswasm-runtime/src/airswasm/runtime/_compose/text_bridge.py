@@ -1,11 +1,13 @@
 """The core wasm of a bridge: turning bytes into text and back, in place.
 
-What the host sees of a byte list is a `string`, in one of three forms, told
+What the host sees of a byte list is a `string`, in one of four forms, told
 apart by the first byte so that the commonest costs nothing at all:
 
 - bytes that are all ASCII are their own text;
 - up to 1 KiB, `C2 80` and two hex digits a byte: Python does that fastest;
-- beyond, `C2 81`, the length in five digits of base 128, and blocks: 112 bytes
+- from half a KiB on, where the host can reach the bridge's memory, `C2 82` and where in
+  it the bytes lie, which the host copies (`_calls.staging`);
+- beyond, elsewhere, `C2 81`, the length in five digits of base 128, and blocks: 112 bytes
   become 128 of seven bits each, the eighth bits collected in the last sixteen.
   It costs a seventh more room, is ASCII and so passes the engine's UTF-8 check
   at full speed, and takes four SIMD instructions for sixteen bytes.
@@ -14,7 +16,10 @@ Rejected: latin-1 code points as UTF-8 (Python and the engine both handle text
 that is not ASCII one character at a time, 4 to 6 ns a byte) and the engine's
 own latin-1 string encoding (the same loops, hidden).
 
-Everything that a call needs lies behind a bump pointer that goes back to the
+A memory begins with a header: a nonce by which the host finds it, whether it has, and
+how much of the heap is in use, which the host moves on too for what it copies in.
+
+Everything that a call needs lies behind that bump pointer, which goes back to the
 start with every call: a bridge is entered by one call at a time, and its
 arguments are copied out before its results come in. Each allocation keeps room
 behind it for its text.
@@ -22,14 +27,21 @@ behind it for its text.
 
 from __future__ import annotations
 
+import struct
+
 BRIDGE_NAME = "airswasm-bridge"
 """The name of a bridge's core modules in backtraces."""
-HEX_MARK, PACKED_MARK = 0x80C2, 0x81C2
+HEX_MARK, PACKED_MARK, STAGED_MARK = 0x80C2, 0x81C2, 0x82C2
 HEX_MOST_BYTES = 1024
 PACKED_HEADER_BYTES = 7
 TEXT_OVERHEAD_BYTES = PACKED_HEADER_BYTES + 128
 """A text is at most twice the payload, and this."""
-RESULT_AREA = 16
+STAGED_LEAST_BYTES = 512
+"""From here on, a copy and its reference take less time than text."""
+STAGED_TEXT_BYTES = 18
+NONCE_BYTES = 16
+COPIES_AT, USED_AT, HEAP_AT = 16, 20, 24
+RESULT_AREA = 32
 _BLOCK = range(7)
 
 _LOW = "(v128.const i64x2 0x7f7f7f7f7f7f7f7f 0x7f7f7f7f7f7f7f7f)"
@@ -209,23 +221,56 @@ CONVERSIONS = f"""
 """
 
 
-def allocator_module(heap: int) -> str:
+_REFERENCES = f"""
+  (func (export "to_host") (param $at i32) (param $length i32) (result i32 i32)
+    (local $text i32)
+    (if (i32.and (i32.load (i32.const {COPIES_AT}))
+                 (i32.ge_u (local.get $length) (i32.const {STAGED_LEAST_BYTES}))) (then
+      (local.set $text (i32.and (i32.const -16)
+        (i32.add (i32.const 15) (i32.add (local.get $at) (local.get $length)))))
+      (i32.store (local.get $text) (local.get $at))
+      (i32.store offset=4 (local.get $text) (local.get $length))
+      (drop (call $to_hex (local.get $text) (i32.const 8)))
+      (i32.store16 (local.get $text) (i32.const {STAGED_MARK}))
+      (return (local.get $text) (i32.const {STAGED_TEXT_BYTES}))))
+    (local.get $at)
+    (call $encode (local.get $at) (local.get $length)))
+
+  (func (export "from_host") (param $at i32) (param $length i32) (result i32 i32)
+    (if (i32.eq (local.get $length) (i32.const {STAGED_TEXT_BYTES})) (then
+      (if (i32.eq (i32.load16_u align=1 (local.get $at)) (i32.const {STAGED_MARK})) (then
+        (drop (call $from_hex (local.get $at) (local.get $length)))
+        (return (i32.load align=1 (local.get $at)) (i32.load offset=4 align=1 (local.get $at)))))))
+    (local.get $at)
+    (call $decode (local.get $at) (local.get $length)))
+"""
+
+
+def allocator_module(heap: int, nonce: bytes = b"") -> str:
     """Return the module that owns a bridge's memory: allocation and conversion.
 
     Args:
         heap: the first address that calls may use.
+        nonce: what its memory begins with from its first call on, by which the host finds
+            it; empty for nothing. A data segment would take a page of each instance, and
+            20 µs, whether it is called or not.
     """
+    first, second = struct.unpack("<QQ", nonce or bytes(NONCE_BYTES))
+    begin = f"""
+    (i64.store (i32.const 0) (i64.const {first}))
+    (i64.store (i32.const 8) (i64.const {second}))
+    (i32.store (i32.const {HEAP_AT}) (i32.const {heap}))"""
     return f"""(module ${BRIDGE_NAME}
   (memory (export "memory") 1)
-  (global $top (mut i32) (i32.const {heap}))
-  (func (export "reset") (global.set $top (i32.const {heap})))
+  (func (export "reset") {begin if nonce else ""}
+    (i32.store (i32.const {USED_AT}) (i32.const 0)))
   (func $realloc (export "realloc")
     (param $old i32) (param $old_size i32) (param $align i32) (param $size i32) (result i32)
     (local $at i32) (local $end i32) (local $pages i32)
     (if (i32.le_u (local.get $size) (local.get $old_size))
       (then (return (select (local.get $old) (i32.const {heap}) (local.get $old)))))
     (if (i32.gt_u (local.get $size) (i32.const 0x1fffffff)) (then (unreachable)))
-    (local.set $at (global.get $top))
+    (local.set $at (i32.add (i32.const {heap}) (i32.load (i32.const {USED_AT}))))
     (local.set $end (i32.and (i32.const -16) (i32.add
       (i32.add (local.get $at) (i32.const {HEX_MOST_BYTES + 64}))
       (i32.add (local.get $size) (i32.shr_u (local.get $size) (i32.const 2))))))
@@ -235,8 +280,8 @@ def allocator_module(heap: int) -> str:
       (if (i32.eq (i32.const -1)
             (memory.grow (i32.sub (local.get $pages) (memory.size))))
         (then (unreachable)))))
-    (global.set $top (local.get $end))
+    (i32.store (i32.const {USED_AT}) (i32.sub (local.get $end) (i32.const {heap})))
     (if (local.get $old_size) (then
       (memory.copy (local.get $at) (local.get $old) (local.get $old_size))))
     (local.get $at))
-{CONVERSIONS})"""
+{CONVERSIONS}{_REFERENCES})"""

@@ -76,7 +76,7 @@ class Wrapper:
 
     Attributes:
         function: its type, with byte lists.
-        inward: what converts its parameters, `encode` or `decode`.
+        inward: what converts its parameters, `to_host` or `from_host`.
         outward: what converts its result, the other one.
         is_inside: whether it is in the guest's own component, which then gives
             borrowed handles back itself.
@@ -177,8 +177,8 @@ def wrapper_module(wrappers: Sequence[Wrapper]) -> str:
             f"(module ${BRIDGE_NAME}",
             '(import "own" "memory" (memory 1))',
             '(import "own" "reset" (func $reset))',
-            '(import "own" "encode" (func $encode (param i32 i32) (result i32)))',
-            '(import "own" "decode" (func $decode (param i32 i32) (result i32)))',
+            '(import "own" "to_host" (func $to_host (param i32 i32) (result i32 i32)))',
+            '(import "own" "from_host" (func $from_host (param i32 i32) (result i32 i32)))',
             *imports,
             *bodies,
             ")",
@@ -225,7 +225,8 @@ def _body(number: int, wrapper: Wrapper) -> str:
         lines += _convert_memory(wrapper.function.result, base, 0, wrapper.outward)
         lines.append(base)
     signature = _signature(parameters, wrapper.core_result)
-    return f'(func (export "f{number}") {signature}\n' + "\n".join(lines) + ")"
+    scratch = "(local $at i32) (local $length i32)"
+    return f'(func (export "f{number}") {signature} {scratch}\n' + "\n".join(lines) + ")"
 
 
 def _flat_start(wrapper: Wrapper, parameter: int) -> int:
@@ -245,8 +246,10 @@ def _convert_parameters(wrapper: Wrapper) -> list[str]:
 
 def _convert_flat(type_: Type | None, start: int, how: str) -> list[str]:
     if type_ == BYTES:
-        at, length = f"(local.get {start})", f"(local.get {start + 1})"
-        return [f"(local.set {start + 1} (call ${how} {at} {length}))"]
+        return [
+            f"(call ${how} (local.get {start}) (local.get {start + 1}))",
+            f"(local.set {start + 1}) (local.set {start})",
+        ]
     match type_:
         case TupleOf(elements):
             lines: list[str] = []
@@ -274,7 +277,11 @@ def _convert_memory(type_: Type | None, base: str, offset: int, how: str) -> lis
     if type_ == BYTES:
         at = f"(i32.load offset={offset} {base})"
         length = f"(i32.load offset={offset + 4} {base})"
-        return [f"(i32.store offset={offset + 4} {base} (call ${how} {at} {length}))"]
+        return [
+            f"(call ${how} {at} {length}) (local.set $length) (local.set $at)",
+            f"(i32.store offset={offset} {base} (local.get $at))",
+            f"(i32.store offset={offset + 4} {base} (local.get $length))",
+        ]
     match type_:
         case TupleOf(elements):
             lines: list[str] = []

@@ -179,7 +179,8 @@ class Memory:
     """A packed memory; it may move, so that the engine knows it by a number.
 
     Attributes:
-        size: its bytes, as the engine has asked for them last.
+        address: where it lies now; 0 once it has ended.
+        size: its bytes, as the engine has asked for them last; 0 once it has ended.
     """
 
     __slots__ = ("address", "packing", "size", "slots")
@@ -189,6 +190,16 @@ class Memory:
         self.slots = slots
         self.address = slots.take()
         self.size = size
+
+    def rest(self) -> None:
+        """Give all but its first page back, which reads as zeros then."""
+        if self.size > _PAGE:
+            _madvise(self.address + _PAGE, self.size - _PAGE, mmap.MADV_DONTNEED)
+
+    def end(self) -> None:
+        """Give its slot back, for another memory; from now on it has no bytes."""
+        address, self.address, self.size = self.address, 0, 0
+        self.slots.give_back(address)
 
 
 class Packing:
@@ -338,8 +349,7 @@ def _grow_memory(number: int, size: int) -> int | None:
 
 
 def _end_memory(number: int) -> None:
-    memory = _memories.pop(number)
-    memory.slots.give_back(memory.address)
+    _memories.pop(number).end()
 
 
 def _end_creator(key: int) -> None:
