@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from airswasm.actor import Context, GuestCall, Message
 from airswasm.runtime import LinkedComponent
 
-from .incarnations import Build, HostedActor, Recipe
+from .incarnations import Build, HostedActor, Maker
 
 __all__ = ("RecordedActor", "Recorder", "Tape", "recorded_if")
 
@@ -58,16 +58,15 @@ def recorded_if(recorder: Recorder) -> Build:
     """Return what makes incarnations: recorded ones of the components that are recorded."""
     links = WeakKeyDictionary[LinkedComponent, LinkedComponent]()
 
-    def build(
-        recipe: Recipe, name: str, migrate_from: str | None, may_run: Callable[[], bool]
-    ) -> HostedActor:
-        tape = recorder.tape(name, recipe.manifest.component.version)
+    def build(maker: Maker) -> HostedActor:
+        recipe = maker.recipe
+        tape = recorder.tape(maker.name, recipe.manifest.component.version)
         if tape is None:
-            return HostedActor(recipe, name, migrate_from, may_run)
+            return HostedActor(maker)
         linked = links.get(recipe.linked)
         if linked is None:
             linked = links[recipe.linked] = recorder.link(recipe.linked)
-        return RecordedActor(recipe, name, migrate_from, may_run, linked, tape)
+        return RecordedActor(maker, linked, tape)
 
     return build
 
@@ -77,16 +76,8 @@ class RecordedActor(HostedActor):
 
     __slots__ = ("_tape",)
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        name: str,
-        migrate_from: str | None,
-        may_run: Callable[[], bool],
-        linked: LinkedComponent,
-        tape: Tape,
-    ) -> None:
-        super().__init__(recipe, name, migrate_from, may_run, linked=linked, data=tape)
+    def __init__(self, maker: Maker, linked: LinkedComponent, tape: Tape) -> None:
+        super().__init__(maker, linked=linked, data=tape)
         self._tape = tape
 
     async def start(self) -> None:

@@ -23,6 +23,7 @@ from airswasm.runtime import Caller, Err, LinkedComponent, Ok, WasiConfig
 from airswasm.storage import Namespace, Written
 from airswasm.wit.names import HANDLE_CALLBACK, HEALTH_CHECK
 
+from .._hosting.beside import Beside
 from .._hosting.loading import Loader, wasi_of
 from .._packages.manifest import Manifest
 from .._registry.limits import limits_of
@@ -101,6 +102,7 @@ class _TriedActor(ComponentActor):
         Raises:
             GuestRefused: It answered with an error.
             GuestFault: It trapped, or reached a limit.
+            TriedEndedForMemory: The host's memory was scarce.
         """
         instance = self.instance
         assert instance is not None, "start it first"
@@ -128,6 +130,7 @@ class _TriedActor(ComponentActor):
         Raises:
             HealthCheckFailed: It answered that it does not work.
             GuestFault: It trapped, or reached a limit.
+            TriedEndedForMemory: The host's memory was scarce.
         """
         instance, health = self.instance, self._function(HEALTH_CHECK)
         if health is None or instance is None:
@@ -154,8 +157,11 @@ class Trial:
         manifest: Manifest,
         data: Namespace,
         time: GivenTime | None,
+        beside: Beside,
     ) -> None:
         self.name, self.manifest, self.data = name, manifest, data
+        version = manifest.component.version
+        self._visit = beside.enter(name, version, lambda: self._taken_bytes)
         self._linked, self._time = linked, time
         self._said = _Said()
         self._told = _Data(Attempt(), time is not None)
@@ -191,6 +197,7 @@ class Trial:
         Raises:
             InitFailed: `init` answered with an error.
             GuestFault: It trapped, or reached a limit.
+            TriedEndedForMemory: The host's memory was scarce.
             EngineError: It cannot be instantiated.
         """
         self.close()
@@ -206,7 +213,8 @@ class Trial:
             version=self.manifest.component.version,
             kept_as=self.data.name,
         )
-        await actor.start()
+        with self._visit.calling():
+            await actor.start()
 
     async def migrate(self, from_version: str) -> None:
         """Let it take over the copied data.
@@ -214,9 +222,11 @@ class Trial:
         Raises:
             MigrationFailed: It answered with an error.
             GuestFault: It trapped, or reached a limit.
+            TriedEndedForMemory: The host's memory was scarce.
         """
         self._told.attempt = Attempt()
-        await self._running.migrate(from_version)
+        with self._visit.calling():
+            await self._running.migrate(from_version)
 
     async def check(self) -> None:
         """Ask for its health.
@@ -224,9 +234,11 @@ class Trial:
         Raises:
             HealthCheckFailed: It answered that it does not work.
             GuestFault: It trapped, or reached a limit.
+            TriedEndedForMemory: The host's memory was scarce.
         """
         self._told.attempt = Attempt()
-        await self._running.check_now()
+        with self._visit.calling():
+            await self._running.check_now()
 
     async def handle(self, message: Message, answers: Iterable[Answer] = ()) -> bytes | None:
         """Handle one message, and return the reply.
@@ -238,15 +250,28 @@ class Trial:
         Raises:
             GuestRefused: It answered with an error.
             GuestFault: It trapped, or reached a limit.
+            TriedEndedForMemory: The host's memory was scarce.
         """
         self._told.attempt = Attempt.of(answers)
-        return await self._running.handle(message)
+        with self._visit.calling():
+            return await self._running.handle(message)
+        raise AssertionError("unreachable: the visit has raised why it ended")
+
+    def end(self) -> None:
+        """End the trial."""
+        self.close()
+        self._visit.leave()
 
     def close(self) -> None:
         """End the instance."""
         if self._actor is not None:
             self._actor.discard()
             self._actor = None
+
+    @property
+    def _taken_bytes(self) -> int:
+        instance = self._actor.instance if self._actor is not None else None
+        return instance.memory_bytes + instance.host_memory_bytes if instance is not None else 0
 
     @property
     def _running(self) -> _TriedActor:
@@ -261,10 +286,11 @@ class Trials:
         copies: Makes and drops the copies.
         doors: What the versions are linked to.
         loader: Loads the versions.
+        beside: Where they count as what runs beside the hosted components.
     """
 
-    def __init__(self, copies: Copies, doors: Doors, loader: Loader) -> None:
-        self.copies = copies
+    def __init__(self, copies: Copies, doors: Doors, loader: Loader, beside: Beside) -> None:
+        self.copies, self._beside = copies, beside
         self._doors, self._loader = doors, loader
 
     @asynccontextmanager
@@ -293,11 +319,11 @@ class Trials:
         linked = (await self._loader.load(digest, name)).component
         ready = linked.link(self._doors.for_trial(linked))
         if data is not None:
-            candidate = Trial(name, ready, manifest, data, time)
+            candidate = Trial(name, ready, manifest, data, time, self._beside)
             try:
                 yield candidate
             finally:
-                candidate.close()
+                candidate.end()
             return
         async with (
             self.copies.of(name) as copy,
