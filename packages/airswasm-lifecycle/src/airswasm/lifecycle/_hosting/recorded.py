@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
-from airswasm.actor import Context, GuestCall, Message
-from airswasm.runtime import LinkedComponent
+from airswasm.actor import Context, FunctionCall, GuestCall, Message
+from airswasm.runtime import FunctionShape, LinkedComponent
 
 from .incarnations import Build, HostedActor, Maker
 
@@ -31,6 +31,10 @@ class Tape(Protocol):
 
     def begin(self, message: Message) -> None:
         """Begin with a message."""
+        ...
+
+    def begin_call(self, message: Message, function: str, shape: FunctionShape | None) -> None:
+        """Begin with a call of an exported function, of these types."""
         ...
 
     def end(self, reply: object, error: BaseException | None, fuel: int) -> None:
@@ -92,12 +96,25 @@ class RecordedActor(HostedActor):
         self, message: Message, context: Context, wake: Callable[[GuestCall], None]
     ) -> GuestCall:
         """Begin the call that handles a message; see `ComponentActor.begin`."""
-        self._tape.begin(message)
+        payload = message.payload
+        if isinstance(payload, FunctionCall):
+            self._begin_call(message, payload)
+        else:
+            self._tape.begin(message)
         try:
             return super().begin(message, context, wake)
         except BaseException as error:
             self._tape.end(None, error, 0)
             raise
+
+    def _begin_call(self, message: Message, payload: FunctionCall) -> None:
+        function = payload.function
+        found = self._function(function) if isinstance(function, str) else function
+        path = "" if found is None else found.path
+        interface, _, name = path.rpartition("#")
+        exports = self._linked.component.exports
+        shape = exports[interface].functions.get(name) if interface in exports else None
+        self._tape.begin_call(message, path, shape)
 
     def complete(self, call: GuestCall) -> object:
         """Return the guest's reply; see `ComponentActor.complete`."""

@@ -18,8 +18,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import cast
 
-from airswasm.actor import Callback, ComponentActor, GuestRefused, HealthCheckFailed, Message
-from airswasm.runtime import Caller, Err, LinkedComponent, Ok, WasiConfig
+from airswasm.actor import (
+    Callback,
+    ComponentActor,
+    FunctionMissing,
+    GuestRefused,
+    HealthCheckFailed,
+    Message,
+    UnfitPayload,
+)
+from airswasm.messaging import InvalidPayload
+from airswasm.runtime import Caller, Err, Instance, LinkedComponent, Ok, WasiConfig
 from airswasm.storage import Namespace, Written
 from airswasm.wit.names import HANDLE_CALLBACK, HEALTH_CHECK
 
@@ -28,6 +37,7 @@ from .._hosting.loading import Loader, wasi_of
 from .._packages.manifest import Manifest
 from .._registry.limits import limits_of
 from .attempts import Answer, Attempt
+from .calls import RecordedCall, pack_result, shape_of, unpack_arguments
 from .copies import Copies
 from .doors import Doors
 
@@ -101,8 +111,8 @@ class _TriedActor(ComponentActor):
 
         Raises:
             GuestRefused: It answered with an error.
+            UnfitPayload: It has no such function, or one with other parameters.
             GuestFault: It trapped, or reached a limit.
-            TriedEndedForMemory: The host's memory was scarce.
         """
         instance = self.instance
         assert instance is not None, "start it first"
@@ -117,12 +127,28 @@ class _TriedActor(ComponentActor):
                     self.name,
                     await instance.call(callback, payload.request_id, payload.outcome),
                 )
+            if isinstance(payload, RecordedCall):
+                return await self._call(instance, payload)
             function = self._message
             assert function is not None
             outcome = await instance.call(function, message.sender, message.topic, payload)
             return _reply(self.name, outcome)
         finally:
             instance.caller.message = None
+
+    async def _call(self, instance: Instance, call: RecordedCall) -> bytes | None:
+        function = self._function(call.function)
+        component = self._linked.component
+        shape = None if function is None else shape_of(component, function.path)
+        if function is None or shape is None:
+            paths = tuple(component.paths)
+            raise FunctionMissing(self.name, call.function, paths, version=self.version)
+        try:
+            arguments = unpack_arguments(shape, call.arguments)
+        except (InvalidPayload, TypeError, ValueError, AttributeError, LookupError) as problem:
+            reason = f"its arguments are no longer those of {shape}"
+            raise UnfitPayload(self.name, call.function, reason) from problem
+        return pack_result(shape, await instance.call(function, *arguments))
 
     async def check_now(self) -> None:
         """Ask for its health.
@@ -249,6 +275,7 @@ class Trial:
 
         Raises:
             GuestRefused: It answered with an error.
+            UnfitPayload: It has no such function, or one with other parameters.
             GuestFault: It trapped, or reached a limit.
             TriedEndedForMemory: The host's memory was scarce.
         """
