@@ -97,12 +97,13 @@ def wasm_tools(*arguments: str | Path) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let all homes of this process have one folder of compiled code.
+    """Let all homes of this process, and of its children, have one folder of compiled code.
 
     Else each home compiles the same guests again, which is most of the time of most tests.
     """
     folder = tmp_path_factory.mktemp("compiled")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TESTS_COMPILED", str(folder))  # compiled.py reads it
         patch.setattr(Home, "cache_folder", property(lambda _home: folder))
         yield
 

@@ -15,6 +15,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 import anyio
+import compiled  # noqa: F401 - hosts of one test compile a guest once
 from airswasm.actor import ActorSystem
 from airswasm.lifecycle import Package, System
 from airswasm.messaging import Messenger
