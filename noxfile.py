@@ -420,15 +420,20 @@ def kills(session: nox.Session) -> None:
     """Kill a host under load 200 times, and compare what was acknowledged with what was handled.
 
     Once with messages alone, and once while the component that handles them is updated. Then at
-    every step of a change, with the data that has to go with the code. At last, random changes and
-    power cuts beside a model of the home.
+    every step of a change, with the data that has to go with the code. A home is backed up beside
+    durable traffic, and each copy's books have to balance. Incarnations are asked for in every
+    phase in which data changes hands. At last, random changes and power cuts beside a model of the
+    home.
     """
     install_wheels(session, distribution("messaging"), *group("messaging", "test"))
     install_wheels(session, distribution("lifecycle"), *group("lifecycle", "test"))
     session.env["AIRSWASM_KILLS"] = "200"
     run_tests(session, folder_of("messaging") / "tests" / "test_durable_kills.py")
     run_tests(session, folder_of("lifecycle") / "tests" / "test_update_kills.py")
+    run_tests(session, folder_of("lifecycle") / "tests" / "test_backup_kills.py")
     run_tests(session, folder_of("lifecycle") / "tests" / "test_crash.py")
+    session.env["AIRSWASM_TURNS"] = "all"
+    run_tests(session, folder_of("lifecycle") / "tests" / "test_turns.py")
     session.env["AIRSWASM_MODEL_RUNS"] = "60"
     run_tests(session, folder_of("lifecycle") / "tests" / "test_model.py")
 

@@ -6,7 +6,7 @@ import ssl
 import subprocess
 import sys
 import sysconfig
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -18,7 +18,7 @@ import anyio
 import anyio.abc
 import pytest
 import trustme
-from airswasm.lifecycle import InstallPlan, Package, SourceSettings
+from airswasm.lifecycle import Home, InstallPlan, Package, SourceSettings
 from airswasm.lifecycle._sources.dialing import Dialer
 from airswasm.runtime.wasi import wit_files
 from airswasm.security import PrivateKey, generate_key
@@ -93,6 +93,19 @@ def wasm_tools(*arguments: str | Path) -> None:
     program = shutil.which(name, path=sysconfig.get_path("scripts")) or shutil.which(name)
     assert program is not None, "wasm-tools comes with airswasm-wit"
     subprocess.run([program, *map(str, arguments)], check=True)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let all homes of this process, and of its children, have one folder of compiled code.
+
+    Else each home compiles the same guests again, which is most of the time of most tests.
+    """
+    folder = tmp_path_factory.mktemp("compiled")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TESTS_COMPILED", str(folder))  # compiled.py reads it
+        patch.setattr(Home, "cache_folder", property(lambda _home: folder))
+        yield
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import anyio
+import compiled  # noqa: F401 - hosts of one test compile a guest once
 from airswasm.lifecycle import System
 from notebook import BLOCKS
 

@@ -327,6 +327,25 @@ class TestEditing:
         assert configuration.get(LimitPolicy) == LimitPolicy(memory=64 * 2**20, mailbox=7)
         edit_configuration(tmp_path, "limits.memory", None)
         assert Configuration.load(file, Blocks.find()).get(LimitPolicy) == LimitPolicy(mailbox=7)
+        edit_configuration(tmp_path, "install.retain", None)
+        assert "[install]" not in file.read_text()
+
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            ("[install]\nretain = 3\n", ""),
+            ("install.retain = 3\n", ""),
+            ("install = {retain = 3}\n", ""),
+            ("[install]\n# for later\nretain = 3\n", "[install]\n# for later\n"),
+            ("[install]\nretain = 3 # few\n\n[limits]\nmailbox = 7\n", "[limits]\nmailbox = 7\n"),
+            ("[install]\nretain = 3\nretain_most = 9\n", "[install]\nretain_most = 9\n"),
+        ],
+    )
+    def test_no_empty_table_is_left(self, tmp_path: Path, before: str, after: str) -> None:
+        """But a comment in it stays, and what else the table has."""
+        (tmp_path / "config.toml").write_text(before)
+        edit_configuration(tmp_path, "install.retain", None)
+        assert (tmp_path / "config.toml").read_text() == after
 
     @pytest.mark.parametrize(
         ("name", "value"),

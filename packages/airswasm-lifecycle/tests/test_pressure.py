@@ -11,7 +11,16 @@ from typing import Any
 import anyio
 import pytest
 from airswasm.actor import ActorFailed
-from airswasm.lifecycle import Configuration, EndedForMemory, InstallPlan, LimitPolicy, System
+from airswasm.lifecycle import (
+    Configuration,
+    EndedForMemory,
+    InstallPlan,
+    LimitPolicy,
+    System,
+    TriedEndedForMemory,
+    UpdateFailed,
+)
+from airswasm.lifecycle._hosting.beside import Beside
 from airswasm.lifecycle._hosting.pressure import Load, Pressure, resident_bytes
 from airswasm.runtime import HostMemory, HostSettings
 from hypothesis import given
@@ -228,3 +237,64 @@ async def test_a_hoard_ends_and_its_messages_do_not(
         assert "failed: local/hoard took" in said
     lines = map(json.loads, (tmp_path / "home/audit/audit.jsonl").read_text().splitlines())
     assert [each["component"] for each in lines if each["kind"] == "memory"] == ["local/hoard"] * 2
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("migrates", [True, False], ids=["a trial", "a candidate"])
+async def test_what_is_tried_gives_before_what_serves(
+    tmp_path: Path, workshop: Workshop, yes: Yes, migrates: bool
+) -> None:
+    """The update ends and says why; the version that serves has not noticed."""
+    name, limits = "local/hello", 'memory = "64 MiB"'
+    settings = Configuration.of(
+        HostSettings(memory_bytes=40 * MIB), LimitPolicy(memory=64 * MIB, fuel=10**15)
+    )
+    async with System(tmp_path / "home", configuration=settings) as system:
+        await system.install(workshop.package(limits=limits), approve=yes)
+        pressure = system._pressure
+        pressure._resident = lambda: None  # the guest claims memory, and touches none of it
+        wasm = workshop.guest("0.2.0", init=2, pages=700, migrates=migrates)
+        endless = workshop.package("0.2.0", wasm=wasm, limits=limits, fuel=10**15, timeout="300 s")
+        failures: list[UpdateFailed] = []
+
+        async def update() -> None:
+            with pytest.raises(UpdateFailed) as caught:
+                await system.update(endless, approve=yes)
+            failures.append(caught.value)
+
+        with anyio.fail_after(120):
+            async with anyio.create_task_group() as group:
+                group.start_soon(update)
+                while not failures:
+                    pressure.look()
+                    await anyio.sleep(0.001)
+        (failure,) = failures
+        assert isinstance(failure.__cause__, TriedEndedForMemory)
+        assert (failure.__cause__.version, failure.step) == ("0.2.0", "start")
+        assert failure.__cause__.size_bytes > 40 * MIB
+        status = system.component_status(name)
+        assert (status.version, status.state, status.restarts) == ("0.1.0", "running", 0)
+        assert await system.send(name, b"v") == b"0.1.0"
+        assert not system._hosting.beside.visits
+        said = "\n".join(line.message for line in system.logs.recent(name))
+        assert "0.2.0 took" in said
+    lines = map(json.loads, (tmp_path / "home/audit/audit.jsonl").read_text().splitlines())
+    assert {each["component"] for each in lines if each["kind"] == "memory"} == {name}
+
+
+@pytest.mark.anyio
+async def test_what_was_ended_is_called_no_more() -> None:
+    """Also where it was ended between two calls; the others beside it go on."""
+    beside = Beside()
+    first = beside.enter("local/a", "0.2.0", lambda: 70)
+    second = beside.enter("local/b", "0.3.0", lambda: 20)
+    assert beside.taken_bytes() == {"local/a": 70, "local/b": 20}
+    (error,) = beside.end("local/a", 80)
+    assert (error.size_bytes, error.most_bytes) == (70, 80)
+    with pytest.raises(TriedEndedForMemory, match=r"local/a 0\.2\.0 took 70 bytes"):
+        with first.calling():
+            raise AssertionError("it was called")
+    with second.calling():
+        pass
+    first.leave()
+    assert beside.taken_bytes() == {"local/b": 20}

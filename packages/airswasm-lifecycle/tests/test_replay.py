@@ -14,7 +14,7 @@ import anyio
 import anyio.lowlevel
 import cbor2
 import pytest
-from airswasm.actor import ActorError
+from airswasm.actor import ActorError, ActorFailed, FunctionMissing, UnfitPayload
 from airswasm.lifecycle import (
     Configuration,
     InstallPlan,
@@ -27,8 +27,9 @@ from airswasm.lifecycle import (
 from airswasm.lifecycle._trial.attempts import Attempt
 from airswasm.lifecycle._trial.recorded import Recorded, pack, unpack
 from airswasm.lifecycle._trial.replaying import Tried
+from airswasm.lifecycle._trial.tape import HANDLE
 from airswasm.lifecycle.errors import RecordingUnreadable
-from airswasm.runtime import Meters
+from airswasm.runtime import Case, Err, Meters, Ok
 from airswasm.storage import StorageUnavailable, Store
 from airswasm.wit import Blocks
 from hypothesis import given, settings
@@ -267,9 +268,83 @@ def test_a_record_with_a_member_of_another_kind_is_damaged(member: str) -> None:
         assert time.localtime(found.at)
         assert found.message.envelope is not None
         assert {found.kind, found.ending, found.version, found.unkept} <= {
-            "message", "callback", "start", "replied", "1.0.0", "", "x"
+            "message", "callback", "call", "start", "replied", "1.0.0", "", "x"
         }  # fmt: skip
         Attempt.of(found.answers)
+
+
+class TestCalls:
+    """Calls of exported functions are recorded and compared as messages are."""
+
+    @staticmethod
+    async def called(system: System) -> None:
+        """Call every function, with each kind of value; two of the calls have a handle."""
+        plugin = system.component(NAME)
+        transform, counters = plugin.exports.transform, plugin.exports.counters
+        assert await plugin.exports.version() == "1.0.0"
+        job = {"text": "ab", "times": 2, "tags": ["x"], "note": None}
+        assert await transform.run(job) == Ok("abab #x")
+        assert await transform.run({**job, "times": 0}) == Err("nothing to do")
+        assert await transform.area(Case("circle", 2.0)) == 12.0
+        assert await transform.sum([1, 2]) == 3
+        assert await transform.sum([1, 2, 3]) == 6
+        assert await transform.mirror(b"\x00\xff") == b"\xff\x00"
+        assert await transform.mix("red", {"read"}, (1, "a")) is not None
+        assert await transform.count() > 0
+        with pytest.raises(ActorFailed):
+            await transform.trap()
+        while not system._hosting.is_running(NAME):  # noqa: ASYNC110
+            await anyio.sleep(0.001)
+        assert await transform.sum([]) == 0
+        await counters.counter_bump(await counters.new_counter(5))
+        with pytest.raises(FunctionMissing):
+            await plugin.call("acme:plugin/none@1.0.0#run")
+        with pytest.raises(UnfitPayload):
+            await transform.sum("no list")
+
+    @pytest.mark.parametrize(
+        ("flags", "interface", "kinds"),
+        [((), "1.0.0", set()), (("DEFECT_SUM",), "1.0.0", {"reply"}), ((), "2.0.0", {"ending"})],
+        ids=["alike", "another result", "another interface"],
+    )
+    async def test_a_planted_difference_shows(
+        self,
+        opened: Any,
+        workshop: Workshop,
+        yes: Approve,
+        flags: tuple[str, ...],
+        interface: str,
+        kinds: set[str],
+    ) -> None:
+        """By function; what has a handle is counted, and not compared."""
+        async with opened() as system:
+            package = workshop.package(wasm=workshop.plugin(), capabilities="")
+            await system.install(package, approve=yes)
+            await self.called(system)
+            wasm = workshop.plugin(*flags, interface=interface)
+            candidate = workshop.package("0.2.0", wasm=wasm, capabilities="")
+            report = await replayed(system, candidate)
+            assert {each.kind for each in report.divergences} == kinds, report
+            assert report.verdict == ("blocked" if kinds else "passed")
+            assert report.incomparable == {f"recorded without its content: {HANDLE}": 2}
+            assert (report.messages, report.compared) == (13, 11)
+            if flags:
+                (divergence,) = report.divergences
+                assert (divergence.recorded, divergence.came) == ("3", "4")
+
+    async def test_an_argument_is_redacted_by_its_name(
+        self, opened: Any, workshop: Workshop, yes: Approve
+    ) -> None:
+        """Also a field of a record."""
+        async with opened('record = ["**"]\nredact = ["numbers", "tags"]') as system:
+            package = workshop.package(wasm=workshop.plugin(), capabilities="")
+            await system.install(package, approve=yes)
+            await self.called(system)
+            found = [each async for each in system._recordings.entries(NAME) if each is not None]
+            kept = {each.function.rpartition("#")[2] for each in found if each.payload}
+            assert {each.kind for each in found} == {"start", "call"}
+            assert {"area", "mix"} <= kept
+            assert kept.isdisjoint({"sum", "run", "mirror"})  # bytes may hold anything
 
 
 async def test_a_refusing_disk_ends_no_message(opened: Any, books: Books, yes: Approve) -> None:

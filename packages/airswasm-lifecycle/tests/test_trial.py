@@ -131,7 +131,8 @@ async def test_a_read_that_runs_has_its_line(system: System, books: Callable[...
         else each
         for each in trials._doors.offers
     ]
-    reading = Trials(trials.copies, replace(trials._doors, offers=offers), system._loader)
+    doors = replace(trials._doors, offers=offers)
+    reading = Trials(trials.copies, doors, system._loader, system._hosting.beside)
     package = books(version="0.2.0")
     await system._loader.check(package)
     async with reading.trial(NAME, package.wasm_digest, package.manifest) as trial:

@@ -1,18 +1,21 @@
 """A host that is killed while a component is updated and rolled back under load. See its test.
 
-    python update_child.py HOME KEY WASM RUN SENDERS
+    python update_child.py HOME KEY WASM RUN SENDERS [BACKUPS]
 
-It prints `ready VERSION`, `sent SENDER NUMBER` when the disk has a message, and around each switch
-`to VERSION` and `at VERSION`. `RUN` is above 0; 0 sends nothing, waits until nothing waits, and
-prints the keys that the component has written, `got SENDER NUMBER`.
+With the folder `BACKUPS` it backs up the home instead, again and again, and prints `to FILE` and
+`at FILE` around each. It prints `ready VERSION`, `sent SENDER NUMBER` when the disk has a message,
+and around each switch `to VERSION` and `at VERSION`. `RUN` is above 0; 0 sends nothing, waits until
+nothing waits, and prints the keys that the component has written, `got SENDER NUMBER`.
 """
 
 from __future__ import annotations
 
 import sys
+from contextlib import aclosing
 from pathlib import Path
 
 import anyio
+import compiled  # noqa: F401 - hosts of one test compile a guest once
 from airswasm.actor import ActorSystem
 from airswasm.lifecycle import Package, System
 from airswasm.messaging import Messenger
@@ -48,7 +51,9 @@ def package(number: int, wasm: bytes, key: PrivateKey) -> Package:
     return Package.from_files(files).sign(key, sequence=number)
 
 
-async def main(home: Path, key: PrivateKey, wasm: bytes, run: int, senders: int) -> None:
+async def main(
+    home: Path, key: PrivateKey, wasm: bytes, run: int, senders: int, backups: Path | None
+) -> None:
     """Host until the process is killed, or until nothing waits."""
     async with System(home) as system:
         if not system.list():
@@ -76,11 +81,27 @@ async def main(home: Path, key: PrivateKey, wasm: bytes, run: int, senders: int)
                 await system.rollback(NAME, before)
                 say("at", before)
 
+        async def back_up(folder: Path) -> None:
+            number = 0
+            while True:
+                number += 1
+                file = folder / f"{run}-{number}"
+                say("to", file.name)
+                async with aclosing(system.backup()) as chunks:
+                    with file.with_suffix(".partial").open("wb") as partial:
+                        async for chunk in chunks:
+                            partial.write(chunk)
+                file.with_suffix(".partial").rename(file)
+                say("at", file.name)
+
         if run:
             async with anyio.create_task_group() as group:
                 for sender in range(senders):
                     group.start_soon(send, sender)
-                group.start_soon(switch)
+                if backups is None:
+                    group.start_soon(switch)
+                else:
+                    group.start_soon(back_up, backups)
         while (status := system.component_status(NAME)).durable_messages:
             assert status.state == "running", status
             await anyio.sleep(0.01)
@@ -90,6 +111,9 @@ async def main(home: Path, key: PrivateKey, wasm: bytes, run: int, senders: int)
 
 
 if __name__ == "__main__":
-    _, home_, key_, wasm_, run_, senders_ = sys.argv
+    _, home_, key_, wasm_, run_, senders_, *rest = sys.argv
     private = PrivateKey.from_pem(Path(key_).read_bytes())
-    anyio.run(main, Path(home_), private, Path(wasm_).read_bytes(), int(run_), int(senders_))
+    anyio.run(
+        main, Path(home_), private, Path(wasm_).read_bytes(), int(run_), int(senders_),
+        Path(*rest) if rest else None,
+    )  # fmt: skip

@@ -74,6 +74,9 @@ T("sum") int64_t sum(const int64_t *numbers, size_t count) {
   calls++;
   for (size_t i = 0; i < count; i++) total += numbers[i];
   free_all();
+#ifdef DEFECT_SUM
+  total += count == 2;
+#endif
   return total;
 }
 T("mirror") void *mirror(unsigned char *data, size_t size) {

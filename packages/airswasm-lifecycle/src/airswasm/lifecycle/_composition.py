@@ -100,6 +100,7 @@ from ._home.home import Home
 from ._home.logbook import LogBook
 from ._home.logfiles import LogLimits
 from ._home.policy import HostPolicy, mode_problems
+from ._hosting.beside import Beside
 from ._hosting.data_keeper import DataKeeper, find_snapshots
 from ._hosting.deciding import find_layers, roles_layer
 from ._hosting.exports import Calls
@@ -415,7 +416,8 @@ class OpenHome:
             self._engine, interfaces, self._stored.artifacts, self.blocks.contract
         )
         doors = Doors(self._offers, self._guard, self.blocks.contract)
-        self._trials = Trials(Copies(store), doors, loader)
+        beside = Beside()
+        self._trials = Trials(Copies(store), doors, loader, beside)
         recordings = self._recordings = self._kept_recordings = Recordings(
             store, self.configuration.get(ReplaySettings), doors, self._meters,
             clock=self._clock, id_of=self._actors.broker.id_of,
@@ -427,7 +429,7 @@ class OpenHome:
             self.blocks, self.services, store, self._ledger.give_up, self._checkpoint
         )
         self._hosting = Hosting(
-            self._actors, loader, self.logs, self._most_running(),
+            self._actors, loader, beside, self.logs, self._most_running(),
             self.policy.limits.message_bytes, self._revive,
             self._judge,
             self._dead_letters.id_for, recorded_if(recordings),

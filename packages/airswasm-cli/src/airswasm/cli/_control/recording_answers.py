@@ -18,7 +18,8 @@ class RecordedDocument:
     Attributes:
         id: The id of the message; empty for a start.
         at: When it was handled, in seconds since 1970.
-        kind: `message`, `callback` for the answer to a request, or `start` of an incarnation.
+        kind: `message`, `callback` for the answer to a request, `call` of an exported function, or
+            `start` of an incarnation.
         version: The version that handled it.
         sender: The sender's name.
         topic: The topic, when it was published.
@@ -29,6 +30,7 @@ class RecordedDocument:
         changes: Changes of stored values that are kept.
         unkept: Why its content is not kept; empty if it is.
         uncovered: Functions that it called and that cannot be recorded.
+        function: The path of the function that was called; empty for no call.
     """
 
     id: str
@@ -44,6 +46,7 @@ class RecordedDocument:
     changes: int
     unkept: str
     uncovered: tuple[str, ...]
+    function: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ def recorded_document(entry: Recorded) -> RecordedDocument:
     return RecordedDocument(
         entry.id, entry.at, entry.kind, entry.version, entry.sender, entry.topic,
         None if entry.payload is None else len(entry.payload), entry.ending, entry.fuel,
-        len(entry.answers), len(entry.changes), entry.unkept, entry.uncovered,
+        len(entry.answers), len(entry.changes), entry.unkept, entry.uncovered, entry.function,
     )  # fmt: skip
 
 

@@ -203,12 +203,13 @@ def _line_of(each: Document) -> str:
         return f"start of {text(each['version'])}"
     sender = one_line(each["sender"])
     topic = f" on {one_line(each['topic'])}" if each["topic"] else ""
+    called = f" of {one_line(each['function'])}" if each.get("function") else ""
     why = f"; without its content: {one_line(each['unkept'])}" if each["unkept"] else ""
     uncovered = cast("list[object]", each["uncovered"])
     also = f"; cannot be replayed: it calls {one_line(uncovered[0])}" if uncovered else ""
     return (
-        f"{text(each['id'])}  {text(each['kind'])} from {sender}{topic}: {text(each['ending'])}, "
-        f"{int(number(each['fuel'])):,} fuel{why}{also}"
+        f"{text(each['id'])}  {text(each['kind'])}{called} from {sender}{topic}: "
+        f"{text(each['ending'])}, {int(number(each['fuel'])):,} fuel{why}{also}"
     )
 
 

@@ -10,6 +10,7 @@ from typing import cast
 import tomlkit
 from airswasm.security import AuditLog, AuditSink
 from airswasm.wit import Blocks
+from tomlkit.items import InlineTable
 
 from .._gates.settings import UpdateSettings, gate_problems
 from .._home.configuration import Configuration, Setting, value_of
@@ -61,7 +62,7 @@ def edit_configuration(
         Configuration.parse("", blocks).setting(name)  # it is a name that some block knows
     kept = {(each.key, each.text) for each in _problems(document, blocks, file)}
     if value is None:
-        _table(document, section).pop(key, None)
+        _remove(document, section, key)
         alone: dict[str, object] = {}
     else:
         if not isinstance(document.get(section), Mapping):
@@ -93,6 +94,15 @@ def edit_configuration(
 def _table(document: dict[str, object], section: str) -> dict[str, object]:
     table = document.get(section)
     return cast("dict[str, object]", table) if isinstance(table, Mapping) else {}
+
+
+def _remove(document: dict[str, object], section: str, key: str) -> None:
+    """Remove a key, and the table that it leaves without a line; a comment is one."""
+    table = _table(document, section)
+    was_there = table.pop(key, None) is not None
+    is_inline = isinstance(table, InlineTable)
+    if was_there and not table and (is_inline or not tomlkit.dumps(table).strip()):
+        del document[section]
 
 
 def _problems(

@@ -72,7 +72,7 @@ class KeepingData:
             former = switch.record.active  # the one for which the data of now is kept
 
         async def hold_still() -> None:
-            await stack.enter_async_context(self.hosting.holding_still(name))
+            await stack.enter_async_context(self.hosting.holding_still(name, candidate))
 
         if candidate is not None and migrates and switch.restores is None:
             await self._try_migration(switch, candidate, former)

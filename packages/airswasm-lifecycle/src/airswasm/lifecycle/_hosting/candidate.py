@@ -15,6 +15,7 @@ from airswasm.runtime import Component
 
 from .._packages.manifest import Manifest
 from .._registry.registry import ComponentRecord
+from .beside import Beside, Visit
 from .incarnations import HostedActor, Maker
 
 __all__ = ("Candidate",)
@@ -28,14 +29,17 @@ class Candidate:
         record: The record that it would have.
         manifest: Its manifest, held to the host's policy.
         maker: Makes its incarnations.
+        beside: Where it counts as one that runs beside the hosted ones, while it does.
         actor: Its first incarnation; None until `start`.
     """
 
     record: ComponentRecord
     manifest: Manifest
     maker: Maker
+    beside: Beside
     actor: HostedActor | None = None
     _asking: anyio.Lock = field(default_factory=anyio.Lock)
+    _visit: Visit | None = None
 
     @property
     def name(self) -> str:
@@ -83,14 +87,16 @@ class Candidate:
             HealthCheckFailed: It answered that it does not work.
             AskTimeout: It did not answer in time, and has ended.
             GuestFault: It trapped, or reached a limit, and has ended.
+            TriedEndedForMemory: The host's memory was scarce.
             ActorStopped: It had ended before.
         """
         async with self._asking:
-            if self.actor is None:
+            if self.actor is None or self._visit is None:
                 raise ActorStopped(self.name)
-            with anyio.move_on_after(timeout):
-                return await self.actor.check_unheard()
-            raise AskTimeout(self.name, timeout)
+            with self._visit.calling():
+                with anyio.move_on_after(timeout):
+                    return await self.actor.check_unheard()
+                raise AskTimeout(self.name, timeout)
 
     async def start(self) -> None:
         """Instantiate it, call its `init`, and let it take over data; then it is ready.
@@ -98,10 +104,13 @@ class Candidate:
         Raises:
             InitFailed, MigrationFailed: It answered with an error.
             GuestFault: It trapped, or reached a limit.
+            TriedEndedForMemory: The host's memory was scarce.
         """
         self.actor = actor = self.maker.make()
+        visit = self._visit = self.beside.enter(self.name, self.version, lambda: actor.taken_bytes)
         try:
-            await actor.start()
+            with visit.calling():
+                await actor.start()
         except BaseException:
             self.discard()
             raise
@@ -112,14 +121,15 @@ class Candidate:
         Raises:
             InitFailed: It answered with an error.
             GuestFault: It trapped, or reached a limit.
+            TriedEndedForMemory: The host's memory was scarce.
         """
         self.discard()
-        self.maker.migrate_from = None
         await self.start()
 
     def hand_over(self) -> Maker:
         """Return the factory of its incarnations, the first of which has started."""
         self.maker.started, self.actor = self.actor, None
+        self._leave()
         return self.maker
 
     def discard(self) -> None:
@@ -128,3 +138,9 @@ class Candidate:
             if actor is not None:
                 actor.discard()
         self.actor = self.maker.started = None
+        self._leave()
+
+    def _leave(self) -> None:
+        visit, self._visit = self._visit, None
+        if visit is not None:
+            visit.leave()

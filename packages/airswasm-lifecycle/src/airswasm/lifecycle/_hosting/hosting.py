@@ -16,9 +16,8 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import cast
 from weakref import WeakValueDictionary
 
@@ -48,6 +47,7 @@ from .._packages.manifest import MANIFEST_NAME, Manifest
 from .._registry.limits import acceptance_of, limits_of
 from .._registry.registry import ComponentRecord
 from ..errors import DataNotRestored, NotRunning, StartFailed, TooManyRunning
+from .beside import Beside
 from .candidate import Candidate
 from .checks import Checks
 from .incarnations import Build, HostedActor, Maker, Recipe, reason_of, supervisor_spec
@@ -56,6 +56,7 @@ from .ordering import NeedsOf, Start, Waiting, in_order, waited_for
 from .quarantine import Placeholder, Quarantine
 from .revivals import Revivals, Revive
 from .status import ComponentStatus
+from .turns import Turns
 
 __all__ = ("Hosting",)
 
@@ -102,12 +103,14 @@ class Hosting:
     Attributes:
         most_running: How many components may run; a lower number ends none.
         most_message_bytes: The most bytes of a message to a component that starts.
+        beside: What runs beside the hosted components.
     """
 
     def __init__(
         self,
         actors: ActorSystem,
         loader: Loader,
+        beside: Beside,
         logs: LogBook,
         most_running: int,
         most_message_bytes: int,
@@ -122,13 +125,14 @@ class Hosting:
         self._letter_for = letter_for
         self._build = build
         self._actors, self._loader, self._logs = actors, loader, logs
-        self._judge = judge
+        self._judge, self.beside = judge, beside
         self.most_running = most_running
         self.most_message_bytes = most_message_bytes
         self._hosted: dict[str, _Hosted] = {}
         self._refused: dict[str, str] = {}
         """Components that failed to start, with the reason."""
         self._quarantine = Quarantine()
+        self._turns = Turns()
         self._evicting: set[str] = set()
         self._expected: dict[str, anyio.Event] = {}
         """Components that wait for their turn to start."""
@@ -404,7 +408,6 @@ class Hosting:
             hosted.last_error = reason_of(error.__cause__ or error)
             raise StartFailed(name, record.active, hosted.last_error) from error
         hosted.ref = _ref_of(node, name)
-        make.migrate_from = None  # a restart does not take over the data again
         self._check_later(name, hosted)
 
     def note_refusal(self, name: str, error: Exception) -> None:
@@ -433,11 +436,7 @@ class Hosting:
             return
         actor = hosted.ref.actor
         instance = actor.instance if isinstance(actor, HostedActor) else None
-        self._evicting.add(name)
-        try:
-            await self._actors.evict(hosted.ref, error)
-        finally:
-            self._evicting.discard(name)
+        await self._put_off(name, hosted.ref, error)
         with anyio.move_on_after(_QUARANTINE_TIME):
             # Its slice has yet to end, of which an instance does not tell.
             while instance is not None and not instance.is_closed:  # noqa: ASYNC110
@@ -483,19 +482,25 @@ class Hosting:
         self._logs.write(name, "error", text, source="supervisor")
         self._tell(EventKind.GIVEN_UP, name, error)
 
-    def _check_again(self, name: str, version: str) -> bool:
-        """Return whether a version may start again; one that may not is quarantined."""
-        if not self._may_run(name, version):
-            return False
+    def placeholder(self, maker: Maker) -> Placeholder | None:
+        """Return the stand-in for an incarnation that may not start now; None if it may.
+
+        A version that may not start again at all is quarantined.
+        """
+        name, version = maker.name, maker.version
+        if self._quarantine.bars(name, version):
+            return Placeholder(name)
+        if not self._turns.allow(name, maker):
+            return Placeholder(name, "restarting")
         error = self._judge(name, version)
         if error is None:
-            return True
+            return None
         hosted = self._hosted.get(name)
         if hosted is None or hosted.ref is None:
             raise error  # its first start: the caller of `start` gets it
         self._bar(name, version, error)
         hosted.ref.pause()
-        return False
+        return Placeholder(name)
 
     def note_return(self, name: str, reason: str) -> None:
         """Record the reason why an earlier version runs instead of the requested one."""
@@ -582,7 +587,8 @@ class Hosting:
         """
         if record.name not in self._hosted:
             self._check_room(record.name)
-        return Candidate(record, manifest, await self._maker(record, manifest, record.migrate_from))
+        maker = await self._maker(record, manifest, record.migrate_from)
+        return Candidate(record, manifest, maker, self.beside)
 
     @asynccontextmanager
     async def trying(self, name: str, version: str) -> AsyncGenerator[None]:
@@ -604,18 +610,41 @@ class Hosting:
             raise killed
 
     @asynccontextmanager
-    async def holding_still(self, name: str) -> AsyncGenerator[None]:
-        """Let a component finish the message in hand; inside the block, its messages wait."""
+    async def holding_still(self, name: str, candidate: Candidate | None) -> AsyncGenerator[None]:
+        """Let a component finish the message in hand; inside the block, its messages wait.
+
+        Only the candidate's code runs inside the block: a start under way has ended, another one
+        waits for the end of the block, and a version that is replaced has no `shutdown`.
+
+        Args:
+            name: The component.
+            candidate: The version whose data is there inside the block; None if nothing may start.
+        """
         hosted = self._hosted.get(name)
         if hosted is None or hosted.ref is None:
             yield
             return
         hosted.ref.pause()
         try:
-            await hosted.ref.finish(hosted.manifest.limits.timeout)
-            yield
+            with self._turns.given_to(name, candidate and candidate.maker):
+                await self._turns.wait_started(name)
+                if not await hosted.ref.finish(hosted.manifest.limits.timeout):
+                    await self._put_off(name, hosted.ref, NotRunning(name, "restarting"))
+                yield
         finally:
+            is_put_off = isinstance(hosted.ref.actor, Placeholder)  # it crashed meanwhile
+            if is_put_off and self._quarantine.reason(name) is None:
+                with anyio.CancelScope(shield=True):
+                    await self._put_off(name, hosted.ref, NotRunning(name, "restarting"))
             self._resume(name, hosted)
+
+    async def _put_off(self, name: str, ref: ActorRef, error: AirswasmError) -> None:
+        """End what stands under a name: its supervisor makes another, and counts nothing."""
+        self._evicting.add(name)
+        try:
+            await self._actors.evict(ref, error)
+        finally:
+            self._evicting.discard(name)
 
     async def take_over(self, candidate: Candidate, commit: Commit) -> None:
         """Write the change, and put a candidate in the place of what runs under its name.
@@ -652,9 +681,10 @@ class Hosting:
             if not is_written:
                 raise ActorStopped(name)
         finally:
-            if is_written and self._may_run(name, version):
-                self._quarantine.lift(name)
-            self._resume(name, hosted)
+            if is_written:
+                if self.may_run(make):
+                    self._quarantine.lift(name)
+                self._resume(name, hosted)
         hosted.node.adjust(spec)
         was_asked = hosted.manifest.health is not None
         hosted.manifest = candidate.manifest
@@ -662,7 +692,6 @@ class Hosting:
             self._check_later(name, hosted)
         hosted.ready_at = self._actors.clock()
         hosted.last_error = None
-        make.migrate_from = None  # a restart does not take over the data again
 
     def _resume(self, name: str, hosted: _Hosted) -> None:
         if hosted.ref is not None and self._quarantine.reason(name) is None:
@@ -679,12 +708,17 @@ class Hosting:
         recipe = self._recipes.get(key)
         if recipe is None or recipe.linked is not linked:
             recipe = self._recipes[key] = self._recipe(linked, manifest)
-        may_run = partial(self._may_run, record.name, record.active)
-        check_again = partial(self._check_again, record.name, record.active)
-        return Maker(recipe, record.name, migrate_from, may_run, check_again, self._build)
+        return Maker(recipe, record.name, record.active, migrate_from, self, self._build)
 
-    def _may_run(self, name: str, version: str) -> bool:
-        return not self._quarantine.bars(name, version)
+    def may_run(self, maker: Maker) -> bool:
+        """Return whether code of a version may run now: it is not barred, and it is its turn."""
+        name = maker.name
+        is_barred = self._quarantine.bars(name, maker.version)
+        return not is_barred and self._turns.allow(name, maker)
+
+    def starting(self, name: str) -> AbstractContextManager[None]:
+        """Count a start as under way inside the block."""
+        return self._turns.starting(name)
 
     def _recipe(self, linked: LinkedComponent, manifest: Manifest) -> Recipe:
         backoff = manifest.supervision.backoff

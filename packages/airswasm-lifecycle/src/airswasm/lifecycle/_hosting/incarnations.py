@@ -7,8 +7,9 @@ supervisor calls; the first incarnation may have been started before, as a candi
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from airswasm.actor import (
     Backoff,
@@ -23,7 +24,7 @@ from airswasm.wit.names import GUEST_MIGRATION
 from .._packages.manifest import Manifest
 from .quarantine import Placeholder
 
-__all__ = ("Build", "HostedActor", "Maker", "Recipe", "reason_of", "supervisor_spec")
+__all__ = ("Build", "HostedActor", "Maker", "Permit", "Recipe", "reason_of", "supervisor_spec")
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -45,21 +46,15 @@ class HostedActor(ComponentActor):
         weight: By which its use is divided where components are compared.
     """
 
-    __slots__ = ("_may_run", "_migrate_from", "weight")
+    __slots__ = ("_maker", "weight")
 
     def __init__(
-        self,
-        recipe: Recipe,
-        name: str,
-        migrate_from: str | None,
-        may_run: Callable[[], bool],
-        *,
-        linked: LinkedComponent | None = None,
-        data: object = None,
+        self, maker: Maker, *, linked: LinkedComponent | None = None, data: object = None
     ) -> None:
+        recipe = maker.recipe
         super().__init__(
             linked or recipe.linked,
-            name,
+            maker.name,
             limits=recipe.limits,
             wasi=recipe.wasi,
             config=recipe.manifest.config,
@@ -67,21 +62,23 @@ class HostedActor(ComponentActor):
             version=recipe.manifest.component.version,
         )
         self.weight: float = recipe.manifest.limits.weight
-        self._migrate_from = migrate_from
-        self._may_run = may_run
+        self._maker = maker
 
     async def stop(self) -> None:
         """Call `shutdown`, unless its code must not run any more."""
-        if self._may_run():
+        if self._maker.permit.may_run(self._maker):
             await super().stop()
 
     async def start(self) -> None:
         """Start, and take over data that an earlier version stored; once."""
         if self.instance is not None:  # it has started as a candidate
             return
-        await super().start()
-        if self._migrate_from is not None:
-            await self.migrate(self._migrate_from)
+        maker = self._maker
+        with maker.permit.starting(maker.name):
+            await super().start()
+            if maker.migrate_from is not None:
+                await self.migrate(maker.migrate_from)
+                maker.migrate_from = None
 
     @property
     def memory_bytes(self) -> int:
@@ -99,29 +96,42 @@ class HostedActor(ComponentActor):
         return self.instance.host_memory_bytes if self.instance else 0
 
 
-Build: TypeAlias = Callable[[Recipe, str, "str | None", Callable[[], bool]], HostedActor]
+class Permit(Protocol):
+    """Says which incarnations may run."""
+
+    def may_run(self, maker: Maker) -> bool:
+        """Return whether code of what a maker makes may run now."""
+        ...
+
+    def placeholder(self, maker: Maker) -> Placeholder | None:
+        """Return the stand-in for an incarnation that may not start now; None if it may."""
+        ...
+
+    def starting(self, name: str) -> AbstractContextManager[None]:
+        """Count a start as under way inside the block."""
+        ...
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Maker:
     """Makes the incarnations of one version under one name.
 
     Attributes:
         recipe: The version.
         name: The component.
-        migrate_from: The version whose data the first incarnation takes over.
-        may_run: Whether the version is not barred.
-        check_again: Whether it may start again; bars what may not.
-        build: Makes an incarnation of a recipe.
+        version: Its number.
+        migrate_from: The version whose data is yet to be taken over: by its next incarnation.
+        permit: Says whether they may run.
+        build: Makes an incarnation.
         started: The first incarnation, if it has started already.
     """
 
     recipe: Recipe
     name: str
+    version: str
     migrate_from: str | None
-    may_run: Callable[[], bool]
-    check_again: Callable[[], bool]
-    build: Build = HostedActor
+    permit: Permit
+    build: Build
     started: HostedActor | None = None
 
     @property
@@ -132,15 +142,17 @@ class Maker:
 
     def make(self) -> HostedActor:
         """Make an incarnation, and check nothing."""
-        return self.build(self.recipe, self.name, self.migrate_from, self.may_run)
+        return self.build(self)
 
     def __call__(self) -> HostedActor | Placeholder:
         started, self.started = self.started, None
-        if not self.check_again():
-            if started is not None:
-                started.discard()
-            return Placeholder(self.name)
-        return started or self.make()
+        placeholder = self.permit.placeholder(self)
+        if placeholder is not None and started is not None:
+            started.discard()
+        return placeholder or started or self.make()
+
+
+Build: TypeAlias = Callable[[Maker], HostedActor]
 
 
 def supervisor_spec(make: Maker) -> SupervisorSpec:

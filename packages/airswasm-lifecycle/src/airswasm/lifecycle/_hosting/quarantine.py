@@ -77,13 +77,11 @@ class Placeholder:
             own.
     """
 
-    __slots__ = ("_name",)
+    __slots__ = ("_name", "monitored_state")
 
-    monitored_state = "quarantined"
-
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, state: str = "quarantined") -> None:
+        self._name, self.monitored_state = name, state
 
     def receive(self, message: Message, context: Context) -> object:  # noqa: ARG002
         """Handle nothing; a delivery would be a mistake of the host."""
-        raise NotRunning(self._name, "quarantined")
+        raise NotRunning(self._name, self.monitored_state)

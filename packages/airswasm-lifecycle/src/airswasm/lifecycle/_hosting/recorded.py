@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
-from airswasm.actor import Context, GuestCall, Message
-from airswasm.runtime import LinkedComponent
+from airswasm.actor import Context, FunctionCall, GuestCall, Message
+from airswasm.runtime import FunctionShape, LinkedComponent
 
-from .incarnations import Build, HostedActor, Recipe
+from .incarnations import Build, HostedActor, Maker
 
 __all__ = ("RecordedActor", "Recorder", "Tape", "recorded_if")
 
@@ -31,6 +31,10 @@ class Tape(Protocol):
 
     def begin(self, message: Message) -> None:
         """Begin with a message."""
+        ...
+
+    def begin_call(self, message: Message, function: str, shape: FunctionShape | None) -> None:
+        """Begin with a call of an exported function, of these types."""
         ...
 
     def end(self, reply: object, error: BaseException | None, fuel: int) -> None:
@@ -58,16 +62,15 @@ def recorded_if(recorder: Recorder) -> Build:
     """Return what makes incarnations: recorded ones of the components that are recorded."""
     links = WeakKeyDictionary[LinkedComponent, LinkedComponent]()
 
-    def build(
-        recipe: Recipe, name: str, migrate_from: str | None, may_run: Callable[[], bool]
-    ) -> HostedActor:
-        tape = recorder.tape(name, recipe.manifest.component.version)
+    def build(maker: Maker) -> HostedActor:
+        recipe = maker.recipe
+        tape = recorder.tape(maker.name, recipe.manifest.component.version)
         if tape is None:
-            return HostedActor(recipe, name, migrate_from, may_run)
+            return HostedActor(maker)
         linked = links.get(recipe.linked)
         if linked is None:
             linked = links[recipe.linked] = recorder.link(recipe.linked)
-        return RecordedActor(recipe, name, migrate_from, may_run, linked, tape)
+        return RecordedActor(maker, linked, tape)
 
     return build
 
@@ -77,16 +80,8 @@ class RecordedActor(HostedActor):
 
     __slots__ = ("_tape",)
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        name: str,
-        migrate_from: str | None,
-        may_run: Callable[[], bool],
-        linked: LinkedComponent,
-        tape: Tape,
-    ) -> None:
-        super().__init__(recipe, name, migrate_from, may_run, linked=linked, data=tape)
+    def __init__(self, maker: Maker, linked: LinkedComponent, tape: Tape) -> None:
+        super().__init__(maker, linked=linked, data=tape)
         self._tape = tape
 
     async def start(self) -> None:
@@ -101,12 +96,25 @@ class RecordedActor(HostedActor):
         self, message: Message, context: Context, wake: Callable[[GuestCall], None]
     ) -> GuestCall:
         """Begin the call that handles a message; see `ComponentActor.begin`."""
-        self._tape.begin(message)
+        payload = message.payload
+        if isinstance(payload, FunctionCall):
+            self._begin_call(message, payload)
+        else:
+            self._tape.begin(message)
         try:
             return super().begin(message, context, wake)
         except BaseException as error:
             self._tape.end(None, error, 0)
             raise
+
+    def _begin_call(self, message: Message, payload: FunctionCall) -> None:
+        function = payload.function
+        found = self._function(function) if isinstance(function, str) else function
+        path = "" if found is None else found.path
+        interface, _, name = path.rpartition("#")
+        exports = self._linked.component.exports
+        shape = exports[interface].functions.get(name) if interface in exports else None
+        self._tape.begin_call(message, path, shape)
 
     def complete(self, call: GuestCall) -> object:
         """Return the guest's reply; see `ComponentActor.complete`."""

@@ -246,8 +246,9 @@ class Running:
             try:
                 yield migrated.with_checkpoint(former, taken)
             except BaseException:
-                if self.hosting.is_running(name):  # the record could not be written
-                    await self.hosting.stop(name)
+                if self.hosting.is_replaceable(name):  # the record could not be written
+                    with anyio.CancelScope(shield=True):
+                        await self.hosting.stop(name)
                 raise
 
     def needs_of(self, name: str) -> tuple[str, ...]:

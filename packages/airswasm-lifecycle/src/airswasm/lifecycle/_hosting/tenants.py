@@ -34,10 +34,13 @@ class HostTenants:
         self._logs, self._audit, self._meters = logs, audit, meters
 
     def loads(self) -> Iterator[Load]:
-        """Yield what each running component takes."""
+        """Yield what each component takes, with what is tried beside it."""
+        beside = dict(self._hosting.beside.taken_bytes())
         for name, _, actor in self._hosting.running():
-            remembered = self._guard.remembered_bytes(name)
+            remembered = self._guard.remembered_bytes(name) + beside.pop(name, 0)
             yield Load(name, actor.taken_bytes + remembered, actor.weight)
+        for name, size_bytes in beside.items():
+            yield Load(name, size_bytes)
 
     def ease(self, load: Load) -> None:
         """Forget what was decided for it, and say that it is the first to give."""
@@ -50,7 +53,17 @@ class HostTenants:
         self._record(load.name, text)
 
     def end(self, load: Load, error: EndedForMemory) -> None:
-        """Crash it: its supervisor says so in its log, and starts it again."""
+        """Crash it: its supervisor says so in its log, and starts it again.
+
+        What is tried beside it gives first, and where that was enough the component goes on.
+        """
+        tried = self._hosting.beside.end(load.name, error.most_bytes)
+        for each in tried:
+            self._meters.add(ENDED_FOR_MEMORY, load.name)
+            self._logs.write(load.name, "warn", str(each), source="supervisor")
+            self._record(load.name, str(each))
+        if tried:
+            return
         for name, ref, _ in self._hosting.running():
             if name == load.name and self._actors.crash(ref, error):
                 self._meters.add(ENDED_FOR_MEMORY, name)

@@ -18,11 +18,12 @@ from airswasm.storage import Written
 
 from ..errors import RecordingUnreadable
 from .attempts import Answer
+from .calls import RecordedCall
 
 __all__ = ("Ending", "Kind", "Recorded", "pack", "unpack")
 
 _FORMAT = 1
-Kind: TypeAlias = Literal["start", "message", "callback"]
+Kind: TypeAlias = Literal["start", "message", "callback", "call"]
 Ending: TypeAlias = Literal[
     "replied", "refused", "trapped", "limited", "timeout", "failed", "unfinished"
 ]
@@ -33,13 +34,15 @@ class Recorded:
     """One message, or the start of an incarnation.
 
     Attributes:
-        kind: `message`, `callback` for the answer to a request, or `start`.
+        kind: `message`, `callback` for the answer to a request, `call` of an exported function, or
+            `start`.
         at: When it was handled, in seconds since 1970.
         version: The version that handled it.
         id: The id of the message.
         sender: The sender's name.
         topic: The topic, when it was published.
-        payload: The payload; of a callback the answer. None where it is not kept, or is none.
+        payload: The payload; of a callback the answer, of a call the arguments. None where it is
+            not kept, or is none.
         request: The id of the request that a callback answers.
         failure: The case and the text of a request that failed; empty for one that did not.
         envelope: What else travelled with it, without what it does not say.
@@ -51,6 +54,7 @@ class Recorded:
         changes: The keys that it wrote, in order.
         uncovered: Functions that it called and that cannot be recorded.
         unkept: Why its content is not kept; empty if it is.
+        function: The path of the function that was called; empty for no call.
     """
 
     kind: Kind
@@ -71,6 +75,7 @@ class Recorded:
     changes: tuple[Written, ...] = ()
     uncovered: tuple[str, ...] = ()
     unkept: str = ""
+    function: str = ""
 
     @property
     def message(self) -> Message:
@@ -83,6 +88,8 @@ class Recorded:
                 name, *text = self.failure
                 outcome = Err(Case(name, text[0] if text else None))
             payload = Callback(self.request, outcome)
+        elif self.kind == "call":
+            payload = RecordedCall(self.function, self.payload or b"")
         return Message(payload, self.sender, self.topic, envelope=envelope)
 
     def without_content(self, reason: str) -> Recorded:
@@ -122,7 +129,8 @@ def unpack(stored: bytes) -> Recorded:
         members = cast("dict[str, object]", cbor2.loads(stored))
         if members["format"] != _FORMAT:
             raise ValueError(f"its format is {members['format']!r}")
-        known = {name: members[name] for name in _MEMBERS}
+        known = {name: members[name] for name in _MEMBERS if name != "function"}
+        known["function"] = members.get("function", "")  # earlier versions recorded no calls
         known["answers"] = tuple(map(_answer, cast("list[Any]", known["answers"])))
         known["changes"] = tuple(map(_written, cast("list[Any]", known["changes"])))
         for name in ("uncovered", "failure"):
@@ -167,6 +175,7 @@ _TYPES: Mapping[str, type | UnionType] = {
     "text": str,
     "id": str,
     "unkept": str,
+    "function": str,
 }
 _MOST = 2**63
 _MOST_SECONDS = 2.0**37

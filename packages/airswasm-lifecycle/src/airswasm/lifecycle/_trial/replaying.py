@@ -22,7 +22,7 @@ from itertools import islice
 
 import anyio
 import anyio.lowlevel
-from airswasm.actor import GuestRefused, InitFailed, MigrationFailed
+from airswasm.actor import GuestRefused, InitFailed, MigrationFailed, UnfitPayload
 from airswasm.runtime import EngineError, Meters
 from airswasm.storage import Namespace
 from airswasm.wit import safe_text
@@ -282,7 +282,7 @@ class _Player:
         error: BaseException | None = None
         try:
             reply = await trial.handle(entry.message, entry.answers)
-        except (GuestRefused, EngineError) as failure:
+        except (GuestRefused, UnfitPayload, EngineError) as failure:
             error = failure
         attempt = trial.attempt
         self._note(attempt, place)

@@ -12,6 +12,7 @@ from typing import Protocol
 from airswasm.actor import (
     Callback,
     Envelope,
+    FunctionCall,
     GuestRefused,
     Message,
     MessageTooLarge,
@@ -21,6 +22,7 @@ from airswasm.runtime import (
     Case,
     DeadlineExceeded,
     Err,
+    FunctionShape,
     GuestFault,
     HostFunctionFailed,
     LimitExceeded,
@@ -29,7 +31,9 @@ from airswasm.runtime import (
 from airswasm.storage import Written
 
 from .attempts import Answer, size_of
+from .calls import pack_arguments, pack_result
 from .recorded import Ending, Kind, Recorded
+from .values import is_plain
 
 __all__ = ("Tape", "ending_of")
 
@@ -38,6 +42,7 @@ _NO_MESSAGE = Message(None)
 _MOST_ANSWERS = 1_000
 _ANSWER_BYTES = 64
 TOO_LARGE = "it takes more bytes than a message of a recording may"
+HANDLE = "it is a call that takes or returns a handle"
 
 
 class Keeping(Protocol):
@@ -99,6 +104,9 @@ class Tape:
         self._changes: list[Written] = []
         self._uncovered: list[str] = []
         self._bytes = 0
+        self._function = ""
+        self._shape: FunctionShape | None = None
+        self._arguments: bytes | None = None
 
     @property
     def is_noting(self) -> bool:
@@ -114,7 +122,7 @@ class Tape:
         self._start = self._ended("replied", None, "", fuel)
 
     def begin(self, message: Message) -> None:
-        """Begin with a message; a payload that is neither bytes nor an answer is not recorded."""
+        """Begin with a message whose payload is bytes or an answer; another is not recorded."""
         if self._kind is not None:
             self._abandon()
         payload = message.payload
@@ -123,12 +131,36 @@ class Tape:
         elif isinstance(payload, Callback):
             self._begin("callback", message, payload.weight_bytes)
 
+    def begin_call(self, message: Message, function: str, shape: FunctionShape | None) -> None:
+        """Begin with a call of an exported function.
+
+        Args:
+            message: Its payload is a `FunctionCall`.
+            function: The path of the function that answers.
+            shape: Its types; None for one that is not recorded.
+        """
+        if self._kind is not None:
+            self._abandon()
+        payload = message.payload
+        if shape is None or not isinstance(payload, FunctionCall):
+            return
+        arguments = None
+        if is_plain(shape):
+            try:
+                arguments = pack_arguments(shape, payload.arguments)
+            except (TypeError, ValueError, AttributeError, LookupError):
+                return  # the component does not see them either
+        self._begin("call", message, payload.weight_bytes)
+        self._function, self._shape, self._arguments = function, shape, arguments
+
     def end(self, reply: object, error: BaseException | None, fuel: int) -> None:
         """End the message in hand, with its reply or the error."""
         if self._kind is None:
             return
         if error is None:
             answer = reply if isinstance(reply, bytes) else None
+            if self._shape is not None:
+                answer = pack_result(self._shape, reply) if is_plain(self._shape) else None
             self._keep(self._ended("replied", answer, "", fuel))
         elif isinstance(error, UnfitPayload | MessageTooLarge):  # the component did not see it
             self._forget()
@@ -174,7 +206,12 @@ class Tape:
         assert kind is not None
         self._has_room(len(reply) if reply is not None else 0)
         request, is_kept = 0, self._bytes <= self._most_bytes
+        unkept = "" if is_kept else TOO_LARGE
         failure: tuple[str, ...] = ()
+        if self._shape is not None:
+            payload = self._arguments
+            if payload is None:
+                is_kept, unkept = False, HANDLE
         if isinstance(payload, Callback):
             request, failure = payload.request_id, _failure_of(payload)
             payload = payload.outcome.value if isinstance(payload.outcome, Ok) else None
@@ -196,7 +233,8 @@ class Tape:
             tuple(self._answers) if is_kept else (),
             tuple(self._changes) if is_kept else (),
             tuple(self._uncovered),
-            "" if is_kept else TOO_LARGE,
+            unkept,
+            self._function,
         )
         self._forget()
         return entry
@@ -214,6 +252,7 @@ class Tape:
 
     def _forget(self) -> None:
         self._kind, self._message, self._bytes = None, _NO_MESSAGE, 0
+        self._function, self._shape, self._arguments = "", None, None
         if self._answers or self._changes or self._uncovered:
             self._answers, self._changes, self._uncovered = [], [], []
 

@@ -18,15 +18,26 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import cast
 
-from airswasm.actor import Callback, ComponentActor, GuestRefused, HealthCheckFailed, Message
-from airswasm.runtime import Caller, Err, LinkedComponent, Ok, WasiConfig
+from airswasm.actor import (
+    Callback,
+    ComponentActor,
+    FunctionMissing,
+    GuestRefused,
+    HealthCheckFailed,
+    Message,
+    UnfitPayload,
+)
+from airswasm.messaging import InvalidPayload
+from airswasm.runtime import Caller, Err, Instance, LinkedComponent, Ok, WasiConfig
 from airswasm.storage import Namespace, Written
 from airswasm.wit.names import HANDLE_CALLBACK, HEALTH_CHECK
 
+from .._hosting.beside import Beside
 from .._hosting.loading import Loader, wasi_of
 from .._packages.manifest import Manifest
 from .._registry.limits import limits_of
 from .attempts import Answer, Attempt
+from .calls import RecordedCall, pack_result, shape_of, unpack_arguments
 from .copies import Copies
 from .doors import Doors
 
@@ -100,6 +111,7 @@ class _TriedActor(ComponentActor):
 
         Raises:
             GuestRefused: It answered with an error.
+            UnfitPayload: It has no such function, or one with other parameters.
             GuestFault: It trapped, or reached a limit.
         """
         instance = self.instance
@@ -115,6 +127,8 @@ class _TriedActor(ComponentActor):
                     self.name,
                     await instance.call(callback, payload.request_id, payload.outcome),
                 )
+            if isinstance(payload, RecordedCall):
+                return await self._call(instance, payload)
             function = self._message
             assert function is not None
             outcome = await instance.call(function, message.sender, message.topic, payload)
@@ -122,12 +136,27 @@ class _TriedActor(ComponentActor):
         finally:
             instance.caller.message = None
 
+    async def _call(self, instance: Instance, call: RecordedCall) -> bytes | None:
+        function = self._function(call.function)
+        component = self._linked.component
+        shape = None if function is None else shape_of(component, function.path)
+        if function is None or shape is None:
+            paths = tuple(component.paths)
+            raise FunctionMissing(self.name, call.function, paths, version=self.version)
+        try:
+            arguments = unpack_arguments(shape, call.arguments)
+        except (InvalidPayload, TypeError, ValueError, AttributeError, LookupError) as problem:
+            reason = f"its arguments are no longer those of {shape}"
+            raise UnfitPayload(self.name, call.function, reason) from problem
+        return pack_result(shape, await instance.call(function, *arguments))
+
     async def check_now(self) -> None:
         """Ask for its health.
 
         Raises:
             HealthCheckFailed: It answered that it does not work.
             GuestFault: It trapped, or reached a limit.
+            TriedEndedForMemory: The host's memory was scarce.
         """
         instance, health = self.instance, self._function(HEALTH_CHECK)
         if health is None or instance is None:
@@ -154,8 +183,11 @@ class Trial:
         manifest: Manifest,
         data: Namespace,
         time: GivenTime | None,
+        beside: Beside,
     ) -> None:
         self.name, self.manifest, self.data = name, manifest, data
+        version = manifest.component.version
+        self._visit = beside.enter(name, version, lambda: self._taken_bytes)
         self._linked, self._time = linked, time
         self._said = _Said()
         self._told = _Data(Attempt(), time is not None)
@@ -191,6 +223,7 @@ class Trial:
         Raises:
             InitFailed: `init` answered with an error.
             GuestFault: It trapped, or reached a limit.
+            TriedEndedForMemory: The host's memory was scarce.
             EngineError: It cannot be instantiated.
         """
         self.close()
@@ -206,7 +239,8 @@ class Trial:
             version=self.manifest.component.version,
             kept_as=self.data.name,
         )
-        await actor.start()
+        with self._visit.calling():
+            await actor.start()
 
     async def migrate(self, from_version: str) -> None:
         """Let it take over the copied data.
@@ -214,9 +248,11 @@ class Trial:
         Raises:
             MigrationFailed: It answered with an error.
             GuestFault: It trapped, or reached a limit.
+            TriedEndedForMemory: The host's memory was scarce.
         """
         self._told.attempt = Attempt()
-        await self._running.migrate(from_version)
+        with self._visit.calling():
+            await self._running.migrate(from_version)
 
     async def check(self) -> None:
         """Ask for its health.
@@ -224,9 +260,11 @@ class Trial:
         Raises:
             HealthCheckFailed: It answered that it does not work.
             GuestFault: It trapped, or reached a limit.
+            TriedEndedForMemory: The host's memory was scarce.
         """
         self._told.attempt = Attempt()
-        await self._running.check_now()
+        with self._visit.calling():
+            await self._running.check_now()
 
     async def handle(self, message: Message, answers: Iterable[Answer] = ()) -> bytes | None:
         """Handle one message, and return the reply.
@@ -237,16 +275,30 @@ class Trial:
 
         Raises:
             GuestRefused: It answered with an error.
+            UnfitPayload: It has no such function, or one with other parameters.
             GuestFault: It trapped, or reached a limit.
+            TriedEndedForMemory: The host's memory was scarce.
         """
         self._told.attempt = Attempt.of(answers)
-        return await self._running.handle(message)
+        with self._visit.calling():
+            return await self._running.handle(message)
+        raise AssertionError("unreachable: the visit has raised why it ended")
+
+    def end(self) -> None:
+        """End the trial."""
+        self.close()
+        self._visit.leave()
 
     def close(self) -> None:
         """End the instance."""
         if self._actor is not None:
             self._actor.discard()
             self._actor = None
+
+    @property
+    def _taken_bytes(self) -> int:
+        instance = self._actor.instance if self._actor is not None else None
+        return instance.memory_bytes + instance.host_memory_bytes if instance is not None else 0
 
     @property
     def _running(self) -> _TriedActor:
@@ -261,10 +313,11 @@ class Trials:
         copies: Makes and drops the copies.
         doors: What the versions are linked to.
         loader: Loads the versions.
+        beside: Where they count as what runs beside the hosted components.
     """
 
-    def __init__(self, copies: Copies, doors: Doors, loader: Loader) -> None:
-        self.copies = copies
+    def __init__(self, copies: Copies, doors: Doors, loader: Loader, beside: Beside) -> None:
+        self.copies, self._beside = copies, beside
         self._doors, self._loader = doors, loader
 
     @asynccontextmanager
@@ -293,11 +346,11 @@ class Trials:
         linked = (await self._loader.load(digest, name)).component
         ready = linked.link(self._doors.for_trial(linked))
         if data is not None:
-            candidate = Trial(name, ready, manifest, data, time)
+            candidate = Trial(name, ready, manifest, data, time, self._beside)
             try:
                 yield candidate
             finally:
-                candidate.close()
+                candidate.end()
             return
         async with (
             self.copies.of(name) as copy,

@@ -64,7 +64,12 @@ from ._sources import (
     SourceUnknown,
 )
 from ._tree import LifecycleError, ManifestProblem
-from ._trials import NothingRecorded, RecordingUnreadable, ReplayDiverged
+from ._trials import (
+    NothingRecorded,
+    RecordingUnreadable,
+    ReplayDiverged,
+    TriedEndedForMemory,
+)
 from ._versions import (
     AlreadyInstalled,
     GateUnknown,
@@ -143,6 +148,7 @@ __all__ = (
     "StopNeeded",
     "StoreMissing",
     "TooManyRunning",
+    "TriedEndedForMemory",
     "UpdateBlocked",
     "UpdateFailed",
     "VersionActive",

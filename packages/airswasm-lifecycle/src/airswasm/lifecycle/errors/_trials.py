@@ -6,7 +6,7 @@ from airswasm.wit import ErrorCode, ExitStatus
 
 from ._tree import LifecycleError
 
-__all__ = ("NothingRecorded", "RecordingUnreadable", "ReplayDiverged")
+__all__ = ("NothingRecorded", "RecordingUnreadable", "ReplayDiverged", "TriedEndedForMemory")
 
 
 class RecordingUnreadable(LifecycleError):
@@ -69,4 +69,33 @@ class ReplayDiverged(LifecycleError):
         keys = f", and leaves {differing_keys} stored values that differ" if differing_keys else ""
         super().__init__(
             f"{name} {version} handles {diverged} of {compared} recorded messages otherwise{keys}"
+        )
+
+
+class TriedEndedForMemory(LifecycleError):
+    """The host's memory was nearly used up, and a version that was being tried gave first.
+
+    Attributes:
+        name: The component.
+        version: The version that was tried, as a candidate or on a copy of the data.
+        size_bytes: What it took: its memory, and what the host kept for it.
+        most_bytes: What all components together may take.
+    """
+
+    explanation = ErrorCode(
+        "E0393",
+        "ended while it was tried",
+        "All components together took nearly all that the host has for them, and this component "
+        "took most by its limits.weight. A version of it that was being tried, for an update or a "
+        "replay, was ended first; the version that serves goes on.",
+        "try again when less is running, lower the version's limits.memory or limits.host_memory, "
+        "or write a higher memory_bytes under [host] in config.toml",
+    )
+
+    def __init__(self, name: str, version: str, size_bytes: int, most_bytes: int) -> None:
+        self.name, self.version = name, version
+        self.size_bytes, self.most_bytes = size_bytes, most_bytes
+        super().__init__(
+            f"{name} {version} took {size_bytes:,} bytes while it was tried, "
+            f"and all components together may take {most_bytes:,}"
         )
