@@ -79,42 +79,49 @@ class Answering:
             ClientGone: The client has gone.
             BodyMalformed: The request's body cannot be read.
             BodyTooLarge: It is too large.
+            TimeoutError: It takes longer than `timeout` seconds.
             AirswasmError: The component does not answer; what of its answer was sent already is
                 not whole.
         """
         asked = exchange.asked
-        called = self._system.component(component).calling(
-            timeout=timeout, traceparent=read_traceparent(asked.header("traceparent"))
-        )
-        await called.ready()
-        way = self._way(called)
+        exchange.ends_at = anyio.current_time() + timeout
+        traceparent = read_traceparent(asked.header("traceparent"))
+        way = self._ways.get(self._digest(component))
+        if way is None:
+            way = await self._look(component, timeout)
         if way.is_streamed:
-            await _Streamed(called, exchange, scheme).run()
+            called = self._system.component(component).calling(
+                timeout=timeout, traceparent=traceparent
+            )
+            with anyio.fail_after(timeout):
+                await called.ready()
+                await _Streamed(called, exchange, scheme).run()
             return
         body = await exchange.whole()
         message = request_message(asked, scheme, body, way.codec)
-        traceparent = read_traceparent(asked.header("traceparent"))
-        payload = await self._system.send(component, message, timeout, traceparent=traceparent)
+        left = exchange.ends_at - anyio.current_time()
+        payload = await self._system.send(component, message, left, traceparent=traceparent)
         reply = read_reply(component, payload)
         await exchange.answer(reply.status, reply.body, reply.headers)
 
-    def _way(self, called: InstalledComponent) -> _Way:
-        """Return how a component takes requests; each artifact is looked at once."""
-        digest = self._registry.get(called.name).active_version.wasm_digest
-        known = self._ways.get(digest)
-        if known is None:
-            if len(self._ways) >= _REMEMBERED:
-                self._ways.clear()
-            known = self._ways[digest] = self._look(called)
-        return known
+    def _digest(self, component: str) -> str:
+        return self._registry.get(component).active_version.wasm_digest
 
-    def _look(self, called: InstalledComponent) -> _Way:
+    async def _look(self, component: str, timeout: float) -> _Way:
+        """Look how a component takes requests; each artifact is looked at once."""
+        called = self._system.component(component).calling(timeout=timeout)
+        await called.ready()
         if any(each.path.startswith(_INTERFACE) for each in called.functions):
-            return _Way(is_streamed=True)
-        codec = codec_for(self._system.acceptance_of(called.name))
-        if codec is None or not called.handles_messages:
-            raise ComponentServesNothing(called.name)
-        return _Way(is_streamed=False, codec=codec)
+            way = _Way(is_streamed=True)
+        else:
+            codec = codec_for(self._system.acceptance_of(component))
+            if codec is None or not called.handles_messages:
+                raise ComponentServesNothing(component)
+            way = _Way(is_streamed=False, codec=codec)
+        if len(self._ways) >= _REMEMBERED:
+            self._ways.clear()
+        self._ways[self._digest(component)] = way
+        return way
 
 
 class _Streamed:

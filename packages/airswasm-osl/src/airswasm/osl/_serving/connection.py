@@ -104,15 +104,19 @@ class Connection:
         self._peer = peer
         self.waits_since: float | None = desk.clock()
 
-    async def run(self) -> None:
-        """Serve until one of the two closes the connection, or it rests for too long."""
+    async def run(self, resting: anyio.CancelScope) -> None:
+        """Serve until one of the two closes the connection, or it rests for too long.
+
+        Args:
+            resting: The scope around this, which is cancelled when it rests for too long.
+        """
         rest = b""
         while True:
             policy = self._desk.policy
             exchange = Exchange(self._stream, HeadGate(policy.head_bytes), policy.idle_timeout)
             self.waits_since = started = self._desk.clock()
             try:
-                if not await exchange.head(rest, policy.head_timeout):
+                if not await exchange.head(rest, policy.head_timeout, resting):
                     return
             except (h11.RemoteProtocolError, TimeoutError) as error:
                 await self._refuse_unread(exchange, error)
@@ -169,8 +173,7 @@ class Connection:
         try:
             if (asked.length or 0) > exchange.body_bytes:
                 raise BodyTooLarge
-            with anyio.fail_after(timeout):
-                await desk.answering.answer(component, exchange, desk.scheme, timeout)
+            await desk.answering.answer(component, exchange, desk.scheme, timeout)
         except BodyTooLarge:
             raise _Refused(413, f"its body exceeds {exchange.body_bytes} bytes") from None
         except BodyMalformed as error:

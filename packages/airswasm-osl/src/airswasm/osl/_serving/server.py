@@ -151,7 +151,7 @@ class HttpServer:
         try:
             with anyio.CancelScope() as scope:
                 self._open[connection] = scope
-                await connection.run()
+                await connection.run(scope)
         except Exception as error:  # a fault of ours must not end the host at a client's wish
             self._fault = f"{type(error).__name__}: {safe_text(error)}"
         finally:
