@@ -207,6 +207,23 @@ async def test_the_manifest_says_which_paths(host: Host) -> None:
     assert 'http.serve = ["/a/**", "/b"]' in host.lines("local/narrow")[-1].message
 
 
+@pytest.mark.parametrize("kind", ["c_service", "c_handler"])
+async def test_a_service_in_c(
+    tmp_path: Path, anyio_backend: str, kind: str, request: pytest.FixtureRequest
+) -> None:
+    """By wasi:http without bindings, and by messages with the contract's header."""
+    async with serving(tmp_path / "home") as host:
+        wasm = request.getfixturevalue(kind)
+        await host.system.install(package(WEB, wasm), approve=yes)
+        for body in (b"", b"x", bytes(65 + number % 26 for number in range(100_000))):
+            status, _, answer = await host.ask("/web/a", body, "POST")
+            if kind == "c_service":
+                assert (status, answer) == (200, body or b"hello, world\n")
+            else:
+                asked = json.loads(answer.removeprefix(b"asked: \x80\x04"))
+                assert (status, asked["path"], asked["body"]) == (200, "/web/a", body.decode())
+
+
 # -- hostile clients -------------------------------------------------------------------------------
 
 
