@@ -131,7 +131,7 @@ class _Streamed:
         asked = exchange.asked
         self._called = called
         self._exchange = exchange
-        self._body = IncomingBody()
+        self._body = IncomingBody(exchange.arrived(), is_ended=not exchange.has_more)
         self._failure: Exception | None = None
         self._is_silent = False
         self._param = ResponseOutparam()
@@ -147,21 +147,36 @@ class _Streamed:
     async def run(self) -> None:
         """Call the component, while its request arrives and its response goes out."""
         async with anyio.create_task_group() as group:
-            group.start_soon(self._receive)
-            async with anyio.create_task_group() as sending:
-                sending.start_soon(self._send)
-                try:
-                    await self._called.call(HANDLE, self._request, self._param)
-                except Exception as error:
-                    self._fail(error)
-                    self._end(Case("HTTP-response-timeout"))
-                finally:
-                    self._param.close()
-            group.cancel_scope.cancel()
+            group.start_soon(self._answer)
+            try:
+                await self._called.call(HANDLE, self._request, self._param)
+            except Exception as error:
+                self._fail(error)
+                self._end(Case("HTTP-response-timeout"))
+            finally:
+                self._param.close()
         if self._is_silent:
             self._fail(NoResponse(self._called.name, "it returned without a response"))
         if self._failure is not None:
             raise self._failure
+
+    async def _answer(self) -> None:
+        """Send the response; watch the client meanwhile, where the component takes its time."""
+        if self._is_answered():
+            await self._send()
+            return
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._receive)
+            await self._send()
+            group.cancel_scope.cancel()
+
+    def _is_answered(self) -> bool:
+        """Whether nothing more is to come from either side: the component needed one turn."""
+        outcome = self._param.outcome
+        if self._exchange.has_more or not isinstance(outcome, Ok):
+            return False
+        body = outcome.value.body
+        return body is None or body.is_finished
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error

@@ -206,6 +206,18 @@ class Exchange:
         self._asked = Asked.read(event)
         return True
 
+    @property
+    def has_more(self) -> bool:
+        """Whether the end of the request's body was not read yet."""
+        return self._has_body
+
+    def arrived(self) -> bytes:
+        """Return what is there of the request's body, without waiting. Raises as `part`."""
+        body = bytearray()
+        while self._has_body and (part := self._next_part()) is not None:
+            body += part
+        return bytes(body)
+
     async def part(self) -> bytes:
         """Return more of the request's body; no bytes at its end.
 
@@ -215,35 +227,37 @@ class Exchange:
             ClientGone: The client closed the connection before its end, or pauses too long.
             TimeoutError: The request's time is over.
         """
-        if not self._has_body:
-            return b""
-        if (self.asked.length or 0) > self.body_bytes:
-            raise BodyTooLarge
-        if self._protocol.they_are_waiting_for_100_continue:
-            go_on = h11.InformationalResponse(status_code=100, headers=[])
-            await self._write(self._protocol.send(go_on) or b"")  # the status stays 0
-        try:
-            return await self._next_part()
-        except h11.RemoteProtocolError as error:
-            raise BodyMalformed(str(error)) from error
-
-    async def _next_part(self) -> bytes:
-        while True:
-            event = self._protocol.next_event()
-            if isinstance(event, h11.Data):
-                self.bytes_in += len(event.data)
-                if self.bytes_in > self.body_bytes:
-                    raise BodyTooLarge
-                return bytes(event.data)
-            if isinstance(event, h11.EndOfMessage):
-                self._has_body = False
-                return b""
+        while self._has_body:
+            if (part := self._next_part()) is not None:
+                return part
+            if self._protocol.they_are_waiting_for_100_continue:
+                go_on = h11.InformationalResponse(status_code=100, headers=[])
+                await self._write(self._protocol.send(go_on) or b"")  # the status stays 0
             data = b""
             with self._patience() as scope:
                 data = await self._receive()
             if scope.cancelled_caught or not data:
                 raise self._given_up()
             self._protocol.receive_data(data)
+        return b""
+
+    def _next_part(self) -> bytes | None:
+        """Return a part of the body, which is empty at its end; None if more must arrive."""
+        if (self.asked.length or 0) > self.body_bytes:
+            raise BodyTooLarge
+        try:
+            event = self._protocol.next_event()
+        except h11.RemoteProtocolError as error:
+            raise BodyMalformed(str(error)) from error
+        if isinstance(event, h11.Data):
+            self.bytes_in += len(event.data)
+            if self.bytes_in > self.body_bytes:
+                raise BodyTooLarge
+            return bytes(event.data)
+        if isinstance(event, h11.EndOfMessage):
+            self._has_body = False
+            return b""
+        return None
 
     async def whole(self) -> bytes:
         """Return the request's whole body. Raises as `part`."""
