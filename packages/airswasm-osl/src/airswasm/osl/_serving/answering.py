@@ -44,6 +44,8 @@ _METHODS = frozenset(
     ("get", "head", "post", "put", "delete", "connect", "options", "trace", "patch")
 )
 _REMEMBERED = 1_000
+_UNWATCHED_SECONDS = 0.05
+"""A client whose request is whole is not watched before so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,18 +164,21 @@ class _Streamed:
 
     async def _answer(self) -> None:
         """Send the response; watch the client meanwhile, where the component takes its time."""
-        if self._is_answered():
-            await self._send()
-            return
+        if not self._exchange.has_more:  # to watch a client costs more than most requests
+            with anyio.move_on_after(_UNWATCHED_SECONDS):
+                await self._param.answered()
+            if self._is_answered():
+                await self._send()
+                return
         async with anyio.create_task_group() as group:
             group.start_soon(self._receive)
             await self._send()
             group.cancel_scope.cancel()
 
     def _is_answered(self) -> bool:
-        """Whether nothing more is to come from either side: the component needed one turn."""
+        """Whether the component has written its whole response, or none is to come."""
         outcome = self._param.outcome
-        if self._exchange.has_more or not isinstance(outcome, Ok):
+        if not isinstance(outcome, Ok):
             return False
         body = outcome.value.body
         return body is None or body.is_finished
