@@ -61,7 +61,8 @@ async def client_of(
 
         async def ask(count: int) -> None:
             await to.send(f"{count}\n".encode())
-            await of.receive()
+            while not (await of.receive()).endswith(b"\n"):  # it may come in two pieces
+                pass
 
         try:
             yield ask
