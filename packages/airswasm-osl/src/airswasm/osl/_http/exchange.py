@@ -17,7 +17,7 @@ from airswasm.runtime import Holding
 
 from .._effects import RunningEffect
 from ..errors import AccessDenied, Disconnected, Malformed, OslError, TimedOut
-from .framing import HeadGate, check_framing
+from airswasm.lifecycle.framing import HeadGate, check_framing
 from .requests import HeaderList, Request, latin
 
 __all__ = ("Exchange", "Timeouts")

@@ -15,7 +15,7 @@ from airswasm.runtime import Meters
 from airswasm.security import Guard
 from airswasm.wit import AirswasmError, safe_text
 
-from .._http.framing import HeadGate
+from airswasm.lifecycle.framing import HeadGate
 from ..errors import NoResponse
 from .answering import Answering
 from .exchange import BodyMalformed, BodyTooLarge, ClientGone, Exchange

@@ -24,7 +24,7 @@ import h11
 from airswasm.runtime.wasi import FORBIDDEN_FIELDS
 from airswasm.security import InvalidResource
 
-from .._http.framing import HeadGate, check_framing
+from airswasm.lifecycle.framing import HeadGate, check_framing
 from .._network.spelling import read_path_of_url
 
 __all__ = ("Asked", "BodyMalformed", "BodyTooLarge", "ClientGone", "Exchange", "Headers")
