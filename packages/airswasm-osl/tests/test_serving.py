@@ -35,6 +35,7 @@ pytestmark = pytest.mark.anyio
 GUESTS = Path(__file__).parent / "guests"
 KEY = generate_key()
 ECHO, HELLO, WEB = "local/echo", "local/hello", "local/web"
+PART = b"x" * 1_000
 ROUTES = (
     HttpRoute("/hello", HELLO),
     HttpRoute("/echo", ECHO, body_bytes=1_000),
@@ -326,6 +327,50 @@ async def test_a_request_under_way_keeps_its_connection(tmp_path: Path, anyio_ba
             assert await host.raw(b"") == b""
             await first.send(b"x")
             assert b" 200 " in await first.receive()
+
+
+async def test_a_stop_loses_no_request(
+    tmp_path: Path, anyio_backend: str, c_service: bytes
+) -> None:
+    """Those under way are answered; those that come are told so, and to try again."""
+    head = f"POST /web HTTP/1.1\r\nHost: h\r\nContent-Length: {2 * len(PART)}\r\n\r\n"
+    ended: list[bytes] = []
+
+    async def go_on(slow: anyio.abc.SocketStream, late: anyio.abc.SocketStream) -> None:
+        async with slow, late:
+            answer = b""
+            while not answer.startswith(b"HTTP/1.1 503 "):
+                await late.send(b"GET /none HTTP/1.1\r\nHost: h\r\n\r\n")
+                answer = await late.receive()
+            await slow.send(PART)
+            ended.extend((answer, b"".join([part async for part in slow])))
+
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as clients:
+            async with serving(tmp_path / "home", stop_timeout=30.0) as host:
+                await host.system.install(package(WEB, c_service), approve=yes)
+                slow, late = await host.connect(), await host.connect()
+                await slow.send(head.encode() + PART)
+                assert b" 200 OK" in await slow.receive()  # its first part comes back
+                clients.start_soon(go_on, slow, late)
+    refusal, rest = ended
+    assert b"connection: close" in refusal
+    assert b"retry-after" in refusal
+    assert rest.endswith(b"0\r\n\r\n")
+
+
+async def test_a_stop_does_not_wait_for_ever(
+    tmp_path: Path, anyio_backend: str, c_service: bytes
+) -> None:
+    """A request that takes longer than `stop_timeout` breaks off, before its end is marked."""
+    async with serving(tmp_path / "home", stop_timeout=0.0) as host:
+        await host.system.install(package(WEB, c_service), approve=yes)
+        client = await host.connect()
+        await client.send(b"POST /web HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nx")
+        assert b" 200 OK" in await client.receive()
+    async with client:
+        with anyio.fail_after(30), suppress(anyio.BrokenResourceError):
+            assert b"0\r\n\r\n" not in b"".join([part async for part in client])
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process has no limit on files there")

@@ -59,6 +59,8 @@ class Desk:
         meters: Counts.
         scheme: `http` or `https`.
         clock: Returns seconds.
+        serving: The requests under way, those included that the host answers itself.
+        quiet: Set when none is under way any more, once the host stops; until then None.
     """
 
     policy: ServingPolicy
@@ -69,6 +71,21 @@ class Desk:
     meters: Meters
     scheme: str
     clock: Callable[[], float] = time.monotonic
+    serving: int = 0
+    quiet: anyio.Event | None = None
+
+    async def stop(self) -> None:
+        """Have new requests refused, and wait for those that are under way."""
+        self.quiet = anyio.Event()
+        if self.serving:
+            with anyio.move_on_after(self.policy.stop_timeout):
+                await self.quiet.wait()
+
+    def end(self) -> None:
+        """Count that a request has been answered."""
+        self.serving -= 1
+        if self.quiet is not None and not self.serving:
+            self.quiet.set()
 
 
 class _Refused(Exception):
@@ -122,7 +139,11 @@ class Connection:
                 await self._refuse_unread(exchange, error)
                 return
             self.waits_since = None
-            await self._serve(exchange, started)
+            self._desk.serving += 1
+            try:
+                await self._serve(exchange, started)
+            finally:
+                self._desk.end()
             if not exchange.is_done:
                 return
             rest = exchange.rest()
@@ -136,6 +157,8 @@ class Connection:
         """Answer one request, and write its line."""
         component, problem = NO_COMPONENT, ""
         try:
+            if self._desk.quiet is not None:
+                raise _Refused(503, "the host stops")
             component, route = self._routed(exchange)
             await self._answer(exchange, component, route)
             status = exchange.status
