@@ -85,7 +85,11 @@ async def our_server(folder: Path, *names: str) -> AsyncIterator[str]:
 async def measure(folder: Path) -> None:
     """Compare a small request and answer."""
     async with plain_server() as base, our_server(folder, "hello", "service") as ours:
-        ways = {"uvicorn, h11": (base, "/"), "a handler": (ours, "/hello"), "wasi:http": (ours, "/service")}
+        ways = {
+            "uvicorn, h11": (base, "/"),
+            "a handler": (ours, "/hello"),
+            "wasi:http": (ours, "/service"),
+        }
         taken: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(ROUNDS):
             for name, (address, path) in ways.items():

@@ -23,7 +23,8 @@ host, port = address.rsplit(":", 1)
 path, method = sys.argv[3], "POST" if size else "GET"
 peer = socket.create_connection((host, int(port)))
 peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-head = (f"{method} {path} HTTP/1.1\\r\\nHost: {address}\\r\\nUser-Agent: bench\\r\\nAccept: */*\\r\\n"
+head = (f"{method} {path} HTTP/1.1\\r\\nHost: {address}\\r\\n"
+        "User-Agent: bench\\r\\nAccept: */*\\r\\n"
         f"Accept-Encoding: gzip, deflate\\r\\nContent-Length: {size}\\r\\n\\r\\n")
 request = head.encode() + b"x" * size
 for line in sys.stdin:
@@ -38,7 +39,8 @@ for line in sys.stdin:
         top, _, body = answer.partition(b"\\r\\n\\r\\n")
         if b" 200 " not in top.split(b"\\r\\n")[0]:
             sys.exit(repr(answer))
-        lengths = [l.split(b":")[1] for l in top.split(b"\\r\\n") if l.lower().startswith(b"content-length")]
+        lines = [line.partition(b":") for line in top.lower().split(b"\\r\\n")]
+        lengths = [value for name, _, value in lines if name == b"content-length"]
         left = (int(lengths[0]) if lengths else 0) - len(body)
         while left > 0:
             left -= len(peer.recv(1 << 18))

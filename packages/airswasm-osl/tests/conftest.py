@@ -177,7 +177,7 @@ def write_web_world(folder: Path) -> Path:
 def c_service(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A web service in C by `wasi:http/incoming-handler`, without any library."""
     folder = tmp_path_factory.mktemp("service")
-    core, embedded, made = (folder / name for name in ("core.wasm", "embedded.wasm", "service.wasm"))
+    core, embedded, made = (folder / name for name in ("core", "embedded", "service.wasm"))
     _compile_c(core, GUESTS / "web" / "service.c")
     wit = str(write_web_world(folder))
     _run(wasm_tools(), "component", "embed", wit, "-w", "web", str(core), "-o", str(embedded))

@@ -3,7 +3,8 @@
 Differences are the documented ones of docs/files.md, and no others: `..` is refused, links are not
 followed or made, and names with a backslash or the host's prefix are refused. In each of these our
 answer is an error, and nothing has changed. `rmdir("d/")` does what POSIX says, and so what the
-system does, where the engine's own refuses; `rmdir("")` from the root is such a call here.
+system does, where the engine's own refuses; `rmdir("")` from the root is such a call here. A path of
+4,096 bytes is too long whatever else is wrong with the call, as Linux has it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from wasmtime import component as engine_component
 pytestmark = pytest.mark.anyio
 SEEDS = range(int(os.environ.get("AIRSWASM_FILE_SEEDS", "2")))
 CALLS = 120
+TOO_LONG = 4096
 KINDS = Kinds(BLOCK.capabilities)
 VERBS = ("read", "write", "delete", "list")
 EVERYTHING = Grants({f"filesystem:{verb}": ("/**",) for verb in VERBS})
@@ -126,7 +128,8 @@ def in_system(folder: Path, path: str) -> tuple[list[object], dict[str, str]]:
     """Return what the system answers to `rmdir` in such a tree, and what is in it then."""
     make_tree(folder)
     try:
-        answer = ["ok", os.rmdir(f"{folder}/{path}")]
+        os.rmdir(f"{folder}/{path}")  # noqa: PTH106 - a Path has no slash at its end
+        answer: list[object] = ["ok", None]
     except OSError as error:
         answer = ["error", errno.errorcode[error.errno or 0]]
     return answer, content(folder)
@@ -202,6 +205,8 @@ async def test_paths_mean_the_same(
         now, then = content(own / str(number)), content(folder / str(number))
         if is_documented(call) and got[0] != "ok":
             assert now == untouched, call
+        elif got == ["error", "ENAMETOOLONG"] and max(map(len, map(str, call))) >= TOO_LONG:
+            assert (now, then) == (untouched, untouched), call
         elif call[0] == "rmdir" and made[number][1].endswith("/"):
             assert (got, now) == in_system(tmp_path / "posix" / str(number), call[1]), call
         elif (got, now) != (expected, then):

@@ -19,6 +19,7 @@ import pytest
 from airswasm.lifecycle import Configuration, InstallPlan, Package, System
 from airswasm.messaging import decode
 from airswasm.osl import HttpRoute, HttpServer, ServingPolicy
+from airswasm.osl._serving.checks import check_routes
 from airswasm.osl._serving.connection import BYTES_IN, BYTES_OUT, responses
 from airswasm.osl._serving.exchange import Asked
 from airswasm.osl._serving.messages import read_reply, request_message
@@ -461,6 +462,23 @@ def test_requests_are_shared_among_components() -> None:
     assert not routing.has_room(route)
     routing.end("x/a")
     assert Routing((route,), routing).choose(route) == "x/a"
+
+
+async def test_doctor_finds_routes_that_lead_nowhere(tmp_path: Path, anyio_backend: str) -> None:
+    """Each with its component; a home whose routes are good has a line, too."""
+    home = tmp_path / "home"
+    async with System(home) as system:
+        await system.install(package(HELLO, wat("hello")), approve=yes)
+        route = '[[http.routes]]\npath = "/{0}"\ncomponent = "local/{0}"\n'
+        file = system.home.config_file
+    assert list(check_routes(home, quick=False)) == []
+    file.write_text(f'[http]\nlisten = "127.0.0.1:8080"\n{route.format("hello")}')
+    (good,) = check_routes(home, quick=False)
+    assert (good.state, "127.0.0.1:8080" in good.text) == ("ok", True)
+    file.write_text(route.format("hello") + route.format("absent"))
+    problem, note = check_routes(home, quick=True)
+    assert (problem.state, note.state) == ("problem", "note")
+    assert "/absent leads to local/absent" in problem.text
 
 
 async def test_a_taken_address_ends_the_start(tmp_path: Path, anyio_backend: str) -> None:

@@ -11,11 +11,11 @@ import anyio.abc
 import h11
 from airswasm.actor import ActorStopped, AskTimeout, MailboxFull, MessageTooLarge
 from airswasm.lifecycle import LogBook, NotInstalled, NotRunning
+from airswasm.lifecycle.framing import HeadGate
 from airswasm.runtime import Meters
 from airswasm.security import Guard
 from airswasm.wit import AirswasmError, safe_text
 
-from airswasm.lifecycle.framing import HeadGate
 from ..errors import NoResponse
 from .answering import Answering
 from .exchange import BodyMalformed, BodyTooLarge, ClientGone, Exchange

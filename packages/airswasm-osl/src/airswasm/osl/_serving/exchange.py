@@ -21,10 +21,10 @@ from typing import TypeAlias
 import anyio
 import anyio.abc
 import h11
+from airswasm.lifecycle.framing import HeadGate, check_framing
 from airswasm.runtime.wasi import FORBIDDEN_FIELDS
 from airswasm.security import InvalidResource
 
-from airswasm.lifecycle.framing import HeadGate, check_framing
 from .._network.spelling import read_path_of_url
 
 __all__ = ("Asked", "BodyMalformed", "BodyTooLarge", "ClientGone", "Exchange", "Headers")
@@ -114,9 +114,7 @@ class Asked:
             raise h11.RemoteProtocolError("the Host is no host with a port")
         length = named.get(b"content-length")
         coded = b"transfer-encoding" in named
-        headers = [
-            (name.decode("ascii"), value) for name, value in named_all if name not in _HOP
-        ]
+        headers = [(name.decode("ascii"), value) for name, value in named_all if name not in _HOP]
         return cls(
             head.method.decode("ascii"),
             spelled,
