@@ -44,6 +44,8 @@ def test_a_key_comes_changes_and_goes_without_a_host(airswasm: Airswasm) -> None
         ["done", "trust", "rotate", "shop/orders"],
         ["failed", "trust", "rotate", "shop/orders:"],
     ]
+    unknown = airswasm("audit", "query", "--kind", "turst").err
+    assert unknown == "no line matches; none is of the kind turst: did you mean trust?\n"
     (pin,) = trusted(airswasm)["components"]
     assert (pin["fingerprint"], pin["label"]) == (new, "Ann")
     assert [each["fingerprint"] for each in pin["former"]] == [old]

@@ -78,6 +78,41 @@ async def test_other_bytes_than_pinned_are_refused(web_server: Server) -> None:
     assert caught.value.expected == f"sha256 {SHA256}"
 
 
+SIZE = b"content-length: %d" % len(BODY)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (SIZE, SIZE),
+        (SIZE, b"content-length: 1"),
+        (SIZE, b"transfer-encoding: chunked"),
+        (b"x: 1", b" folded: 2", SIZE),
+        (b"x: \x00", SIZE),
+        (b"x: 1\n" + SIZE,),
+        (b"x: 1\r" + SIZE,),
+        (b"transfer-encoding: gzip, chunked",),
+    ],
+)
+async def test_a_head_with_two_readings_is_refused(
+    web_server: Server, fields: tuple[bytes, ...]
+) -> None:
+    """A proxy before the server could have taken a part of the body for an answer of its own."""
+    head = b"\r\n".join((b"HTTP/1.1 200 OK", *fields))
+    web_server.answers["/p.airswasm"] = head + b"\r\n\r\n" + BODY
+    async with web_server.running():
+        with pytest.raises(SourceFailed, match="does not speak http as it should"):
+            await fetch(web_server)
+
+
+async def test_interim_answers_come_before_the_answer(web_server: Server) -> None:
+    """Each has a head of its own, which is held to the same rules."""
+    interim = b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"
+    web_server.answers["/p.airswasm"] = interim * 2 + plain(BODY)
+    async with web_server.running():
+        assert (await fetch(web_server)).content == BODY
+
+
 async def test_redirects_are_followed_within_https(web_server: Server) -> None:
     """Relative ones too; the record says the address that was asked."""
     web_server.answers |= {

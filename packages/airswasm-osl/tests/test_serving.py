@@ -19,6 +19,7 @@ import pytest
 from airswasm.lifecycle import Configuration, InstallPlan, Package, System
 from airswasm.messaging import decode
 from airswasm.osl import HttpRoute, HttpServer, ServingPolicy
+from airswasm.osl._serving.checks import check_routes
 from airswasm.osl._serving.connection import BYTES_IN, BYTES_OUT, responses
 from airswasm.osl._serving.exchange import Asked
 from airswasm.osl._serving.messages import read_reply, request_message
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.anyio
 GUESTS = Path(__file__).parent / "guests"
 KEY = generate_key()
 ECHO, HELLO, WEB = "local/echo", "local/hello", "local/web"
+PART = b"x" * 1_000
 ROUTES = (
     HttpRoute("/hello", HELLO),
     HttpRoute("/echo", ECHO, body_bytes=1_000),
@@ -207,6 +209,23 @@ async def test_the_manifest_says_which_paths(host: Host) -> None:
     assert 'http.serve = ["/a/**", "/b"]' in host.lines("local/narrow")[-1].message
 
 
+@pytest.mark.parametrize("kind", ["c_service", "c_handler"])
+async def test_a_service_in_c(
+    tmp_path: Path, anyio_backend: str, kind: str, request: pytest.FixtureRequest
+) -> None:
+    """By wasi:http without bindings, and by messages with the contract's header."""
+    async with serving(tmp_path / "home") as host:
+        wasm = request.getfixturevalue(kind)
+        await host.system.install(package(WEB, wasm), approve=yes)
+        for body in (b"", b"x", bytes(65 + number % 26 for number in range(100_000))):
+            status, _, answer = await host.ask("/web/a", body, "POST")
+            if kind == "c_service":
+                assert (status, answer) == (200, body or b"hello, world\n")
+            else:
+                asked = json.loads(answer.removeprefix(b"asked: \x80\x04"))
+                assert (status, asked["path"], asked["body"]) == (200, "/web/a", body.decode())
+
+
 # -- hostile clients -------------------------------------------------------------------------------
 
 
@@ -311,6 +330,50 @@ async def test_a_request_under_way_keeps_its_connection(tmp_path: Path, anyio_ba
             assert b" 200 " in await first.receive()
 
 
+async def test_a_stop_loses_no_request(
+    tmp_path: Path, anyio_backend: str, c_service: bytes
+) -> None:
+    """Those under way are answered; those that come are told so, and to try again."""
+    head = f"POST /web HTTP/1.1\r\nHost: h\r\nContent-Length: {2 * len(PART)}\r\n\r\n"
+    ended: list[bytes] = []
+
+    async def go_on(slow: anyio.abc.SocketStream, late: anyio.abc.SocketStream) -> None:
+        async with slow, late:
+            answer = b""
+            while not answer.startswith(b"HTTP/1.1 503 "):
+                await late.send(b"GET /none HTTP/1.1\r\nHost: h\r\n\r\n")
+                answer = await late.receive()
+            await slow.send(PART)
+            ended.extend((answer, b"".join([part async for part in slow])))
+
+    with anyio.fail_after(60):
+        async with anyio.create_task_group() as clients:
+            async with serving(tmp_path / "home", stop_timeout=30.0) as host:
+                await host.system.install(package(WEB, c_service), approve=yes)
+                slow, late = await host.connect(), await host.connect()
+                await slow.send(head.encode() + PART)
+                assert b" 200 OK" in await slow.receive()  # its first part comes back
+                clients.start_soon(go_on, slow, late)
+    refusal, rest = ended
+    assert b"connection: close" in refusal
+    assert b"retry-after" in refusal
+    assert rest.endswith(b"0\r\n\r\n")
+
+
+async def test_a_stop_does_not_wait_for_ever(
+    tmp_path: Path, anyio_backend: str, c_service: bytes
+) -> None:
+    """A request that takes longer than `stop_timeout` breaks off, before its end is marked."""
+    async with serving(tmp_path / "home", stop_timeout=0.0) as host:
+        await host.system.install(package(WEB, c_service), approve=yes)
+        client = await host.connect()
+        await client.send(b"POST /web HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nx")
+        assert b" 200 OK" in await client.receive()
+    async with client:
+        with anyio.fail_after(30), suppress(anyio.BrokenResourceError):
+            assert b"0\r\n\r\n" not in b"".join([part async for part in client])
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a process has no limit on files there")
 async def test_a_host_without_descriptors_serves_when_it_has_some(
     tmp_path: Path, anyio_backend: str
@@ -399,6 +462,23 @@ def test_requests_are_shared_among_components() -> None:
     assert not routing.has_room(route)
     routing.end("x/a")
     assert Routing((route,), routing).choose(route) == "x/a"
+
+
+async def test_doctor_finds_routes_that_lead_nowhere(tmp_path: Path, anyio_backend: str) -> None:
+    """Each with its component; a home whose routes are good has a line, too."""
+    home = tmp_path / "home"
+    async with System(home) as system:
+        await system.install(package(HELLO, wat("hello")), approve=yes)
+        route = '[[http.routes]]\npath = "/{0}"\ncomponent = "local/{0}"\n'
+        file = system.home.config_file
+    assert list(check_routes(home, quick=False)) == []
+    file.write_text(f'[http]\nlisten = "127.0.0.1:8080"\n{route.format("hello")}')
+    (good,) = check_routes(home, quick=False)
+    assert (good.state, "127.0.0.1:8080" in good.text) == ("ok", True)
+    file.write_text(route.format("hello") + route.format("absent"))
+    problem, note = check_routes(home, quick=True)
+    assert (problem.state, note.state) == ("problem", "note")
+    assert "/absent leads to local/absent" in problem.text
 
 
 async def test_a_taken_address_ends_the_start(tmp_path: Path, anyio_backend: str) -> None:

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airswasm.osl import BLOCK, OslPolicy, folders_below, provide
@@ -167,6 +168,31 @@ async def test_python_sockets(host: Host, python_wasm: Path, echo: int, upper: s
     assert "ConnectionRefusedError" in await run(f"socket.create_connection({closed!r})")
     slow = f"s = socket.create_connection(('127.0.0.1', {echo}))\ns.settimeout(0.05)\ns.recv(1)"
     assert "TimeoutError" in await run(slow)
+
+
+async def test_python_http(host: Host, python_wasm: Path, server: Any) -> None:
+    """`http.client` and `urllib.request` go through sockets: plain HTTP, and `tcp.connect`."""
+    instance = await host.instance(python_wasm, tcp_connect=[LOOPBACK, "localhost:*"])
+
+    async def run(code: str) -> str:
+        return str(await instance.call("#run", code))
+
+    client = (
+        f"import http.client\nc = http.client.HTTPConnection('localhost', {server.port})\n"
+        "c.request('POST', '/echo', b'x' * 100_000, {'X-A': '1'})\nr = c.getresponse()\n"
+        "first = r.status, len(r.read()), r.headers.get_all('X-Twice')\n"
+        "c.request('GET', '/echo')\nanswer = first, c.getresponse().read()"
+    )
+    assert await run(client) == str(((200, 100_000, ["1", "2"]), b""))
+    assert server.seen[0][1]["X-A"] == "1"
+    opened = (
+        "import urllib.request, urllib.error\n"
+        f"with urllib.request.urlopen('{server.url}/echo', data=b'hello') as r:\n"
+        "    answer = r.status, r.read()\n"
+    )
+    assert await run(opened) == str((200, b"hello"))
+    instance = await host.instance(python_wasm)
+    assert "Permission denied" in await run(opened)
 
 
 async def test_python_without_grants(host: Host, python_wasm: Path, echo: int) -> None:

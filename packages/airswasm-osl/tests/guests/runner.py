@@ -12,6 +12,7 @@ import socket  # noqa: F401
 import sqlite3  # noqa: F401
 import stat  # noqa: F401
 import tempfile  # noqa: F401
+import urllib.request  # noqa: F401 - and with it http.client
 
 import wit_world
 from wit_world.imports import dns, filesystem, http, process, tcp, udp  # noqa: F401

@@ -107,7 +107,7 @@ from ._hosting.exports import Calls
 from ._hosting.hosting import Hosting
 from ._hosting.loading import Loader
 from ._hosting.pressure import Pressure
-from ._hosting.providers import Observer, Offer, find_observers, find_offers
+from ._hosting.providers import Draining, Observer, Offer, find_observers, find_offers
 from ._hosting.recorded import recorded_if
 from ._hosting.running import Running
 from ._hosting.tenants import HostTenants
@@ -590,6 +590,8 @@ class OpenHome:
             for observer in self.observers.values():
                 if isinstance(observer, Observer):
                     group.start_soon(observer.run)
+                if isinstance(observer, Draining):
+                    stack.push_async_callback(observer.drain)
 
     def _follow_settings(self, group: anyio.abc.TaskGroup) -> None:
         Following(

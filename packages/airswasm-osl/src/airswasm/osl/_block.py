@@ -178,6 +178,7 @@ BLOCK = Block(
     errors=("airswasm.osl.errors",),
     checks=(
         Check("files", "airswasm.osl._files.checks:check_folders"),
+        Check("routes", "airswasm.osl._serving.checks:check_routes"),
         Check("programs", "airswasm.osl._processes.checks:check_programs"),
     ),
     forbidden=FORBIDDEN,

@@ -349,22 +349,36 @@ class OslPolicy:
         """Return the folder of a mount.
 
         Raises:
-            MountInvalid: It would give components what the forbidden list has.
+            MountInvalid: It would give components what the forbidden list has, or a second name
+                for what they reach by another: grants and denials are about names.
         """
         folder = Path(mount.path)
         self._check_allowed(f"the mount {mount.name}", folder)
+        others = [(f"the mount {each.name}", each.path) for each in self.mounts if each != mount]
+        others += [(f"the folder of {name}", path) for name, path in self.folders.folders.items()]
+        for name, other in others:
+            if _overlap(folder, Path(other)):
+                raise MountInvalid(
+                    f"the mount {mount.name}",
+                    str(folder),
+                    f"{name} is {other}, and one contains the other",
+                )
         return folder
 
     def _check_allowed(self, name: str, folder: Path) -> None:
-        real = Path(os.path.realpath(folder))
         for forbidden in self.forbidden_folders:
-            other = Path(os.path.realpath(forbidden))
-            if other == real or other in real.parents or real in other.parents:
+            if _overlap(folder, forbidden):
                 raise MountInvalid(
                     name,
                     str(folder),
                     f"the forbidden list has {forbidden}, and one contains the other",
                 )
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    """Return whether two folders are one, or one contains the other, after following links."""
+    first, second = Path(os.path.realpath(one)), Path(os.path.realpath(other))
+    return first == second or first in second.parents or second in first.parents
 
 
 def policy_of(services: Services) -> OslPolicy:

@@ -41,7 +41,8 @@ def provide(services: Services) -> Iterable[HostInterface]:
 
     Raises:
         ServiceMissing: One of them is missing.
-        MountInvalid: A mount would give components what the forbidden list has.
+        MountInvalid: A mount would give components what the forbidden list has, or overlaps
+            another.
         CertificatesUnusable: HTTPS cannot trust what `[network] ca_file` names.
     """
     guard = services.get(Guard)

@@ -425,7 +425,7 @@ class MountInvalid(AccessDenied):
         "E0806",
         "folder cannot be given",
         "A folder of [filesystem] in config.toml cannot be given to components.",
-        "give a folder that the forbidden list neither has nor lies in",
+        "give a folder that neither the forbidden list nor another mount has, contains or lies in",
         ExitStatus.REFUSED,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -22,6 +23,8 @@ app = typer.Typer(
     help="Show what was decided and changed, and verify the log of it.",
 )
 T = TypeVar("T")
+_LOOKED_AT = 10_000
+"""The newest lines, whose words are those that may have been meant."""
 
 _STYLES = {"deny": "red", "failed": "red", "allow": "green", "done": "green"}
 Kind = Annotated[
@@ -134,12 +137,15 @@ def query(
     """
     chosen = _chosen(kind, component, capability, outcome, grep, since, until)
 
-    async def question(host: HostReader) -> bool:
+    async def question(host: HostReader) -> str:
         found = await host.audit_lines(**chosen, recent=lines, line=line, log=_log(messages))
-        return await _show_all(session, found)
+        if await _show_all(session, found):
+            return ""
+        some = await host.audit_lines(recent=_LOOKED_AT, log=_log(messages))
+        return f"no line matches{await _meant(some, kind, capability)}"
 
-    if not _ask(session, question):
-        session.terminal.say("no line matches")
+    if told := _ask(session, question):
+        session.terminal.say(told)
 
 
 @app.command()
@@ -237,6 +243,19 @@ def accept(
         session.terminal.document("audit-head/1", found)
     else:
         session.terminal.done(f"recorded in line {found['line']}")
+
+
+async def _meant(lines: AsyncIterator[Document], kind: str, capability: str) -> str:
+    """Return what was probably meant: words that no line has, and the nearest that one has."""
+    found = [line async for line in lines]
+    told = ""
+    for what, word in (("kind", kind), ("capability", capability)):
+        known = {str(line[what]) for line in found} - {""}
+        if word and word not in known:
+            close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+            told += f"; none is of the {what} {word}"
+            told += f": did you mean {close[0]}?" if close else ""
+    return told
 
 
 def _log(messages: bool) -> str:

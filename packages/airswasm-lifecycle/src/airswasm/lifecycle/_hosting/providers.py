@@ -29,15 +29,27 @@ from airswasm.wit import (
 
 from ..errors import ProviderFailed
 
-__all__ = ("Observer", "Offer", "blaming", "find_observers", "find_offers")
+__all__ = ("Draining", "Observer", "Offer", "blaming", "find_observers", "find_offers")
 
 
 @runtime_checkable
 class Observer(Protocol):
-    """The optional methods of an observer: a task to run, and a way to end."""
+    """An observer with a task to run."""
 
     async def run(self) -> None:
         """Run in a task of the system until cancelled."""
+        ...
+
+
+@runtime_checkable
+class Draining(Protocol):
+    """An observer that accepts work for components from outside."""
+
+    async def drain(self) -> None:
+        """Accept no more, and finish what was accepted; components stop after that.
+
+        It bounds its own time, and is cancelled where the system ends by a cancel.
+        """
         ...
 
 

@@ -1,6 +1,7 @@
 """Ask an https server for bytes, and trust nothing of its answer.
 
-h11 implements the protocol, on this module's own stream: the connection goes to a checked address,
+h11 implements the protocol, on this module's own stream, and `framing` refuses heads that it takes
+and others read in another way: the connection goes to a checked address,
 redirects are followed by hand and checked like the first address, credentials go to the server for
 which they are and to no other, and nothing is decompressed. httpx was rejected for the same reasons
 as in osl: its redirects, cookies, proxies and decoding must not happen here.
@@ -19,6 +20,7 @@ import h11
 from anyio.streams.tls import TLSStream
 
 from ..errors import SourceFailed, SourceRefused, SourceTooLarge, SourceUnknown
+from ..framing import HeadGate, check_framing
 from .dialing import Dialer
 from .settings import SourceSettings
 from .source import Arrived
@@ -171,6 +173,7 @@ class _Talk:
     def __init__(self, stream: anyio.abc.ByteStream, settings: SourceSettings, source: str) -> None:
         self._stream, self._settings, self._source = stream, settings, source
         self._protocol = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_BYTES)
+        self._gate = HeadGate(_HEAD_BYTES)
         self._received = 0
         self._window_received = 0
         self._window_end = anyio.current_time() + settings.rate_window
@@ -240,11 +243,26 @@ class _Talk:
     async def _next(self, url: Url) -> h11.Event:
         while True:
             event = self._protocol.next_event()
+            if isinstance(event, h11.Response):
+                check_framing(event)
             if isinstance(event, h11.Event):
                 return event
             if event is h11.PAUSED:
                 raise SourceFailed(self._source, f"{url.authority} switches to another protocol")
-            self._protocol.receive_data(await self._receive())
+            self._protocol.receive_data(await self._checked())
+
+    async def _checked(self) -> bytes:
+        """Return the next bytes, those of a head once it is whole and in its plain form."""
+        gate = self._gate
+        if self._protocol.their_state is not h11.SEND_RESPONSE:
+            return gate.rest() or await self._receive()
+        head = gate.pass_on(b"")
+        while not head:
+            data = await self._receive()
+            if not data:
+                return b""
+            head = gate.pass_on(data)
+        return head
 
     async def _receive(self) -> bytes:
         """Return the next bytes; a server that sends fewer than it must in each window is cut."""

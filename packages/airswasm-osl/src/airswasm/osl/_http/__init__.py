@@ -3,7 +3,6 @@
 | | |
 |---|---|
 | `stream` | a connection that closes at once |
-| `framing` | where a message ends, for the client and the server |
 | `requests` | a request that is safe to send |
 | `exchange` | one request and its response on a connection |
 | `idle` | the connections that rest between two requests |

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import anyio
 import anyio.abc
 import h11
+from airswasm.lifecycle.framing import HeadGate, check_framing
 from airswasm.runtime import Holding
 
 from .._effects import RunningEffect
 from ..errors import AccessDenied, Disconnected, Malformed, OslError, TimedOut
-from .framing import HeadGate, check_framing
 from .requests import HeaderList, Request, latin
 
 __all__ = ("Exchange", "Timeouts")

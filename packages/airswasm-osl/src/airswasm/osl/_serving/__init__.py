@@ -8,5 +8,6 @@
 | `messages` | requests as messages, for components with a handler |
 | `answering` | a component's answer, by `wasi:http/incoming-handler` or by message |
 | `connection` | one client's connection, request after request |
+| `checks` | what doctor says of routes |
 | `server` | the listener, which lives as long as the host |
 """

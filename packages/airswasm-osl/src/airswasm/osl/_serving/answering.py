@@ -44,6 +44,8 @@ _METHODS = frozenset(
     ("get", "head", "post", "put", "delete", "connect", "options", "trace", "patch")
 )
 _REMEMBERED = 1_000
+_UNWATCHED_SECONDS = 0.05
+"""A client whose request is whole is not watched before so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,42 +81,49 @@ class Answering:
             ClientGone: The client has gone.
             BodyMalformed: The request's body cannot be read.
             BodyTooLarge: It is too large.
+            TimeoutError: It takes longer than `timeout` seconds.
             AirswasmError: The component does not answer; what of its answer was sent already is
                 not whole.
         """
         asked = exchange.asked
-        called = self._system.component(component).calling(
-            timeout=timeout, traceparent=read_traceparent(asked.header("traceparent"))
-        )
-        await called.ready()
-        way = self._way(called)
+        exchange.ends_at = anyio.current_time() + timeout
+        traceparent = read_traceparent(asked.header("traceparent"))
+        way = self._ways.get(self._digest(component))
+        if way is None:
+            way = await self._look(component, timeout)
         if way.is_streamed:
-            await _Streamed(called, exchange, scheme).run()
+            called = self._system.component(component).calling(
+                timeout=timeout, traceparent=traceparent
+            )
+            with anyio.fail_after(timeout):
+                await called.ready()
+                await _Streamed(called, exchange, scheme).run()
             return
         body = await exchange.whole()
         message = request_message(asked, scheme, body, way.codec)
-        traceparent = read_traceparent(asked.header("traceparent"))
-        payload = await self._system.send(component, message, timeout, traceparent=traceparent)
+        left = exchange.ends_at - anyio.current_time()
+        payload = await self._system.send(component, message, left, traceparent=traceparent)
         reply = read_reply(component, payload)
         await exchange.answer(reply.status, reply.body, reply.headers)
 
-    def _way(self, called: InstalledComponent) -> _Way:
-        """Return how a component takes requests; each artifact is looked at once."""
-        digest = self._registry.get(called.name).active_version.wasm_digest
-        known = self._ways.get(digest)
-        if known is None:
-            if len(self._ways) >= _REMEMBERED:
-                self._ways.clear()
-            known = self._ways[digest] = self._look(called)
-        return known
+    def _digest(self, component: str) -> str:
+        return self._registry.get(component).active_version.wasm_digest
 
-    def _look(self, called: InstalledComponent) -> _Way:
+    async def _look(self, component: str, timeout: float) -> _Way:
+        """Look how a component takes requests; each artifact is looked at once."""
+        called = self._system.component(component).calling(timeout=timeout)
+        await called.ready()
         if any(each.path.startswith(_INTERFACE) for each in called.functions):
-            return _Way(is_streamed=True)
-        codec = codec_for(self._system.acceptance_of(called.name))
-        if codec is None or not called.handles_messages:
-            raise ComponentServesNothing(called.name)
-        return _Way(is_streamed=False, codec=codec)
+            way = _Way(is_streamed=True)
+        else:
+            codec = codec_for(self._system.acceptance_of(component))
+            if codec is None or not called.handles_messages:
+                raise ComponentServesNothing(component)
+            way = _Way(is_streamed=False, codec=codec)
+        if len(self._ways) >= _REMEMBERED:
+            self._ways.clear()
+        self._ways[self._digest(component)] = way
+        return way
 
 
 class _Streamed:
@@ -124,7 +133,7 @@ class _Streamed:
         asked = exchange.asked
         self._called = called
         self._exchange = exchange
-        self._body = IncomingBody()
+        self._body = IncomingBody(exchange.arrived(), is_ended=not exchange.has_more)
         self._failure: Exception | None = None
         self._is_silent = False
         self._param = ResponseOutparam()
@@ -140,21 +149,39 @@ class _Streamed:
     async def run(self) -> None:
         """Call the component, while its request arrives and its response goes out."""
         async with anyio.create_task_group() as group:
-            group.start_soon(self._receive)
-            async with anyio.create_task_group() as sending:
-                sending.start_soon(self._send)
-                try:
-                    await self._called.call(HANDLE, self._request, self._param)
-                except Exception as error:
-                    self._fail(error)
-                    self._end(Case("HTTP-response-timeout"))
-                finally:
-                    self._param.close()
-            group.cancel_scope.cancel()
+            group.start_soon(self._answer)
+            try:
+                await self._called.call(HANDLE, self._request, self._param)
+            except Exception as error:
+                self._fail(error)
+                self._end(Case("HTTP-response-timeout"))
+            finally:
+                self._param.close()
         if self._is_silent:
             self._fail(NoResponse(self._called.name, "it returned without a response"))
         if self._failure is not None:
             raise self._failure
+
+    async def _answer(self) -> None:
+        """Send the response; watch the client meanwhile, where the component takes its time."""
+        if not self._exchange.has_more:  # to watch a client costs more than most requests
+            with anyio.move_on_after(_UNWATCHED_SECONDS):
+                await self._param.answered()
+            if self._is_answered():
+                await self._send()
+                return
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._receive)
+            await self._send()
+            group.cancel_scope.cancel()
+
+    def _is_answered(self) -> bool:
+        """Whether the component has written its whole response, or none is to come."""
+        outcome = self._param.outcome
+        if not isinstance(outcome, Ok):
+            return False
+        body = outcome.value.body
+        return body is None or body.is_finished
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error

@@ -11,11 +11,11 @@ import anyio.abc
 import h11
 from airswasm.actor import ActorStopped, AskTimeout, MailboxFull, MessageTooLarge
 from airswasm.lifecycle import LogBook, NotInstalled, NotRunning
+from airswasm.lifecycle.framing import HeadGate
 from airswasm.runtime import Meters
 from airswasm.security import Guard
 from airswasm.wit import AirswasmError, safe_text
 
-from .._http.framing import HeadGate
 from ..errors import NoResponse
 from .answering import Answering
 from .exchange import BodyMalformed, BodyTooLarge, ClientGone, Exchange
@@ -59,6 +59,8 @@ class Desk:
         meters: Counts.
         scheme: `http` or `https`.
         clock: Returns seconds.
+        serving: The requests under way, those included that the host answers itself.
+        quiet: Set when none is under way any more, once the host stops; until then None.
     """
 
     policy: ServingPolicy
@@ -69,6 +71,21 @@ class Desk:
     meters: Meters
     scheme: str
     clock: Callable[[], float] = time.monotonic
+    serving: int = 0
+    quiet: anyio.Event | None = None
+
+    async def stop(self) -> None:
+        """Have new requests refused, and wait for those that are under way."""
+        self.quiet = anyio.Event()
+        if self.serving:
+            with anyio.move_on_after(self.policy.stop_timeout):
+                await self.quiet.wait()
+
+    def end(self) -> None:
+        """Count that a request has been answered."""
+        self.serving -= 1
+        if self.quiet is not None and not self.serving:
+            self.quiet.set()
 
 
 class _Refused(Exception):
@@ -104,21 +121,29 @@ class Connection:
         self._peer = peer
         self.waits_since: float | None = desk.clock()
 
-    async def run(self) -> None:
-        """Serve until one of the two closes the connection, or it rests for too long."""
+    async def run(self, resting: anyio.CancelScope) -> None:
+        """Serve until one of the two closes the connection, or it rests for too long.
+
+        Args:
+            resting: The scope around this, which is cancelled when it rests for too long.
+        """
         rest = b""
         while True:
             policy = self._desk.policy
             exchange = Exchange(self._stream, HeadGate(policy.head_bytes), policy.idle_timeout)
             self.waits_since = started = self._desk.clock()
             try:
-                if not await exchange.head(rest, policy.head_timeout):
+                if not await exchange.head(rest, policy.head_timeout, resting):
                     return
             except (h11.RemoteProtocolError, TimeoutError) as error:
                 await self._refuse_unread(exchange, error)
                 return
             self.waits_since = None
-            await self._serve(exchange, started)
+            self._desk.serving += 1
+            try:
+                await self._serve(exchange, started)
+            finally:
+                self._desk.end()
             if not exchange.is_done:
                 return
             rest = exchange.rest()
@@ -132,6 +157,8 @@ class Connection:
         """Answer one request, and write its line."""
         component, problem = NO_COMPONENT, ""
         try:
+            if self._desk.quiet is not None:
+                raise _Refused(503, "the host stops")
             component, route = self._routed(exchange)
             await self._answer(exchange, component, route)
             status = exchange.status
@@ -169,8 +196,7 @@ class Connection:
         try:
             if (asked.length or 0) > exchange.body_bytes:
                 raise BodyTooLarge
-            with anyio.fail_after(timeout):
-                await desk.answering.answer(component, exchange, desk.scheme, timeout)
+            await desk.answering.answer(component, exchange, desk.scheme, timeout)
         except BodyTooLarge:
             raise _Refused(413, f"its body exceeds {exchange.body_bytes} bytes") from None
         except BodyMalformed as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -24,6 +25,9 @@ __all__ = ("Reply", "codec_for", "read_reply", "request_message")
 _CODECS = ("json", "cbor", "msgpack")
 _KEYS = frozenset({"status", "headers", "body", "body_base64"})
 _LEAST, _MOST = 200, 599
+_JSON = encode(0, "json")[:-1]
+"""The prefix of payloads in JSON."""
+_write_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +59,13 @@ def request_message(asked: Asked, scheme: str, body: bytes, codec: str) -> bytes
     }
     if codec != "json":
         message["body"] = body
-    else:
-        try:
-            message["body"] = body.decode()
-        except UnicodeDecodeError:
-            message["body_base64"] = base64.b64encode(body).decode()
-    return encode(message, codec)
+        return encode(message, codec)
+    try:
+        message["body"] = body.decode()
+    except UnicodeDecodeError:
+        message["body_base64"] = base64.b64encode(body).decode()
+    # `encode` would look for keys and numbers that JSON lacks; the map above has none.
+    return _JSON + _write_json(message).encode()
 
 
 def read_reply(component: str, payload: bytes | None) -> Reply:

@@ -141,6 +141,10 @@ class HttpServer:
         finally:
             self._socket.close()
 
+    async def drain(self) -> None:
+        """Answer what was accepted, within `stop_timeout`, and refuse what comes meanwhile."""
+        await self._desk.stop()
+
     async def _serve(self, stream: anyio.abc.ByteStream) -> None:
         """Serve one connection; what goes wrong with it does not concern the others."""
         if len(self._open) >= self._most and not self._make_room():
@@ -151,7 +155,7 @@ class HttpServer:
         try:
             with anyio.CancelScope() as scope:
                 self._open[connection] = scope
-                await connection.run()
+                await connection.run(scope)
         except Exception as error:  # a fault of ours must not end the host at a client's wish
             self._fault = f"{type(error).__name__}: {safe_text(error)}"
         finally:

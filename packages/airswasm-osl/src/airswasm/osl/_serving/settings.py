@@ -84,6 +84,8 @@ class ServingPolicy:
         idle_timeout: Seconds that a connection may rest between requests, or a client may pause in
             the middle of a body.
         timeout: Seconds for a whole request, where its route says nothing.
+        stop_timeout: Seconds that requests under way have when the host stops; those that come
+            meanwhile get 503.
         access_log: The requests of which a component's log has a line: all, those that failed, or
             none.
     """
@@ -99,6 +101,7 @@ class ServingPolicy:
     head_timeout: float = 10.0
     idle_timeout: float = 30.0
     timeout: float = 60.0
+    stop_timeout: float = 10.0
     access_log: Literal["all", "errors", "none"] = "all"
 
     def __post_init__(self) -> None:
@@ -114,6 +117,8 @@ class ServingPolicy:
                 )
         check_positive(self, "connections", "head_bytes", "body_bytes")
         check_positive(self, "head_timeout", "idle_timeout", "timeout")
+        if self.stop_timeout < 0:
+            raise ValueError("stop_timeout must not be negative")
         _check_distinct(self.routes)
 
 

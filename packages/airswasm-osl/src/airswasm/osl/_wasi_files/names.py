@@ -150,6 +150,8 @@ class Names:
         source = await self._door.changeable(caller, base, path, "filesystem:delete")
         to = await self._door.changeable(caller, target_base, target, "filesystem:write")
         self._door.require(caller, "filesystem:read", source.path)
+        if "." in (source.ending, to.ending):
+            await source.place.run(lambda: _refuse_dots(source, to))
         status = await _find_status(source)
         is_directory = stat_modes.S_ISDIR(status.st_mode)
         if is_directory:
@@ -163,9 +165,6 @@ class Names:
             raise Refused("cross-device")
 
         def rename() -> None:
-            if "." in (source.ending, to.ending):
-                with to.place.folder.parent_of(to.place.parts):
-                    raise system_error("EBUSY")
             if to.ending and not is_directory:
                 raise system_error("ENOTDIR")
             source.place.folder.rename(source.place.parts, to.place.parts)
@@ -202,6 +201,15 @@ def _status_of(target: Target) -> os.stat_result:
     status = target.place.status()
     check_ending(target.ending, status)
     return status
+
+
+def _refuse_dots(*targets: Target) -> None:
+    """Refuse to rename a directory through itself, once each path has led to a directory."""
+    for each in targets:
+        itself = (".",) if each.ending == "." else ()
+        with each.place.folder.parent_of((*each.place.parts, *itself)):
+            pass
+    raise system_error("EBUSY")
 
 
 async def _refuse(_caller: Caller, *_args: object) -> None:

@@ -2,8 +2,8 @@
 
 Two programs that disagree about the end of a message can be made to take a part of one for another
 (request smuggling). h11 is liberal where old software was: it takes bare line feeds, folded lines
-and repeated lengths. Both our client and our server refuse each of them, so that whatever stands
-before or behind us cannot have read the message in another way.
+and repeated lengths. The clients and the server of a host refuse each of them, so that whatever
+stands before or behind them cannot have read the message in another way.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class HeadGate:
         self._most_bytes = most_bytes
         self._status = status
         self._held = bytearray()
+        self._searched = 0
 
     def pass_on(self, data: bytes) -> bytes:
         """Add bytes; return the head once all of it is there, and nothing before.
@@ -43,9 +44,9 @@ class HeadGate:
         Raises:
             h11.RemoteProtocolError: The head is too long, or not in its plain form.
         """
-        searched = max(0, len(self._held) - len(_END) + 1)
         self._held += data
-        end = self._held.find(_END, searched)
+        end = self._held.find(_END, self._searched)
+        self._searched = max(0, len(self._held) - len(_END) + 1)
         size_bytes = len(self._held) if end < 0 else end + len(_END)
         if size_bytes > self._most_bytes:
             raise h11.RemoteProtocolError("the head is too long", error_status_hint=self._status)
@@ -53,6 +54,7 @@ class HeadGate:
             return b""
         head = bytes(self._held[:size_bytes])
         del self._held[:size_bytes]
+        self._searched = 0
         if _ODD.search(head) is not None:
             raise h11.RemoteProtocolError("the head has a NUL, a bare line end or a folded line")
         if len(_LENGTH.findall(head)) > 1:
