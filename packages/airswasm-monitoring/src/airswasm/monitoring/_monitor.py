@@ -339,8 +339,7 @@ def _sample(
     name: str, ref: ActorRef, history: ComponentHistory | None, further: Mapping[str, Any]
 ) -> ComponentSample:
     known = history or ComponentHistory(ref.name)
-    mailbox = ref.mailbox
-    actor = ref.actor
+    mailbox, actor = ref.mailbox, ref.actor
     return ComponentSample(
         name,
         state_of(ref, known),
