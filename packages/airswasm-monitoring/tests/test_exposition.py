@@ -36,7 +36,7 @@ def families(draw: st.DrawFn) -> Family:
             family.add_metric(row, buckets, draw(values))
         else:
             family.add_metric(row, draw(values))
-    shared = {each: "one" for each in keys}  # as the host's samples of one component share theirs
+    shared = dict.fromkeys(keys, "one")  # as the host's samples of one component share theirs
     for value in draw(st.lists(values, max_size=3)):
         family.add_sample("airswasm_things_shared", shared, value)
     return family

@@ -8,7 +8,7 @@ have been checked. A test compares the bytes with the library's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client.core import Metric as Family
 from prometheus_client.samples import Exemplar
@@ -16,6 +16,7 @@ from prometheus_client.utils import floatToGoString
 
 __all__ = ("write_families",)
 
+_as_in_go: Callable[[float], str] = floatToGoString
 _GO_AGREES = 1e6
 """Below it, Go and Python write a number alike."""
 
@@ -39,7 +40,7 @@ def write_families(families: Iterable[Family], *, is_openmetrics: bool = False) 
                 text = known[id(labels)] = _labels(labels)
                 held.append(labels)
             value = float(sample.value)
-            number = repr(value) if -_GO_AGREES < value < _GO_AGREES else floatToGoString(value)
+            number = repr(value) if -_GO_AGREES < value < _GO_AGREES else _as_in_go(value)
             line = f"{sample.name}{text} {number}"
             if is_openmetrics and sample.exemplar is not None:
                 line += _exemplar(sample.exemplar)
@@ -73,4 +74,4 @@ def _escaped(text: str) -> str:
 
 
 def _exemplar(exemplar: Exemplar) -> str:
-    return f" # {_labels(exemplar.labels) or '{}'} {floatToGoString(exemplar.value)}"
+    return f" # {_labels(exemplar.labels) or '{}'} {_as_in_go(exemplar.value)}"

@@ -83,7 +83,7 @@ class GuestCall(Protocol):
 
     @property
     def seconds(self) -> float:
-        """How long it took; 0.0 where `ended_at` is."""
+        """The seconds from its beginning to its end; 0.0 where `ended_at` is."""
         ...
 
     def poll(self) -> CallState:
