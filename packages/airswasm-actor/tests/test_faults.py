@@ -181,6 +181,7 @@ class DoneCall:
     """A guest's call that is done at once; `at` says which step has the fault."""
 
     fuel_used = 0
+    ended_at = 0.0
 
     def __init__(self, actor: Guest, payload: object) -> None:
         self.actor, self.payload = actor, payload

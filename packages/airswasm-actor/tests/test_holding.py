@@ -37,6 +37,7 @@ class Guest:
     left: int = 0
     fuel_used: int = 0
     seconds: float = 0.0
+    ended_at: float = 0.0
     where: list[str] = field(default_factory=list[str])
 
     def receive(self, message: Message, context: Context) -> object:

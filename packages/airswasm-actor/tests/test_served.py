@@ -19,6 +19,7 @@ class Served:
     def __init__(self, times: int) -> None:
         self.times = times
         self.fuel_used = 0
+        self.ended_at = 0.0
 
     def receive(self, message: Message, context: Context) -> object:
         raise NotImplementedError

@@ -64,6 +64,7 @@ class Guest:
         self.left = 0
         self.turns = 0
         self.fuel_used = 0
+        self.ended_at = 0.0
 
     def receive(self, message: Message, context: Context) -> object:
         raise NotImplementedError

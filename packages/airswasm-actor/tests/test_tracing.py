@@ -19,6 +19,7 @@ from airswasm.actor import (
     Outcome,
     Receipt,
     Trace,
+    Tracing,
     read_traceparent,
 )
 from airswasm.runtime import Engine, HostInterface, Pending
@@ -144,6 +145,48 @@ async def test_the_share_of_chains_is_the_ratio_and_chains_are_whole(ratio: floa
     expected = 4000 * ratio
     assert abs(len(begun) - expected) < 6 * expected**0.5
     assert len(seen) == 2 * len(begun)
+
+
+@given(
+    ratio=st.sampled_from([0.0, 0.0002, 0.001, 0.02, 1.0]),
+    first=st.integers(1, 20_000),
+    length=st.integers(0, 9_000),
+)
+def test_a_look_ahead_misses_no_sampled_message(ratio: float, first: int, length: int) -> None:
+    """`has_marked` is true of each row of numbers in which a message is sampled."""
+    tracing = Tracing(str, lambda: 0.0)
+    tracing.ratio = ratio
+    row = range(first, first + length + 1)
+
+    if any(tracing.is_sampled(Message(b"", id=number)) for number in row):
+        assert tracing.has_marked(first, row[-1])
+    elif not ratio:
+        assert not tracing.has_marked(first, row[-1])
+
+
+@pytest.mark.parametrize("begins", [1, 30, 100])
+async def test_each_sampled_message_has_a_receipt_whenever_it_comes(begins: int) -> None:
+    """Those that come within the turn of their receiver, or after expired ones, are seen too."""
+    seen: list[Receipt] = []
+    handled: list[Message] = []
+    async with ActorSystem() as system:
+
+        class Growing:
+            def receive(self, message: Message, _context: Context) -> None:
+                handled.append(message)
+                if len(handled) < 3000:
+                    system.broker.tell("local/growing", b"")
+
+        system.receipts.trace(seen.append, 0.05)
+        growing = system.spawn(Growing(), name="local/growing")
+        for number in range(begins):
+            past = Envelope(deadline=1.0) if number % 2 else None
+            system.broker.tell("local/growing", b"", envelope=past)
+        await growing.drain(10)
+        sampled = [each.id for each in handled if system.tracing.is_sampled(each)]
+
+    assert len(sampled) > 50
+    assert [each.message_id for each in seen if each.outcome is Outcome.HANDLED] == sampled
 
 
 async def test_sums_of_python_actors_are_not_begun_by_a_trace() -> None:

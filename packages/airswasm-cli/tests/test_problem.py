@@ -3,11 +3,15 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 from airswasm.actor import ActorFailed
+from airswasm.cli._session.options import COMMON
 from airswasm.cli._session.problem import problem_of, report
+from airswasm.cli._session.session import Session, invoke
 from airswasm.cli._session.terminal import Terminal
 from airswasm.cli.errors import RemoteFailure
 from airswasm.lifecycle import HomeUnusable, NotInstalled
@@ -150,3 +154,19 @@ def test_a_host_s_refusal_is_shown_as_if_it_had_happened_here() -> None:
         "E0312", "belongs to another", "sign",
     )  # fmt: skip
     assert problem.exit_code == 3
+
+
+@pytest.mark.parametrize("kind", [typer.BadParameter, typer.TyperException])
+def test_a_usage_error_of_a_plain_verb_is_no_bug(
+    kind: Callable[[str], Exception], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is the wrong command line that it is where typer runs the verb."""
+
+    def plain(_session: Session, **_arguments: object) -> None:
+        raise kind("write 90 or 8h")
+
+    common = {each.name: each.default for each in COMMON}
+    assert invoke(plain, {**common, "home": tmp_path}) == 2
+    said = capsys.readouterr().err
+    assert "E0002" in said
+    assert "write 90 or 8h" in said

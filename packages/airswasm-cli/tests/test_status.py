@@ -27,3 +27,22 @@ def test_what_is_scarce_is_shown(changed: dict[str, object], field: tuple[str, s
     """A calm host says nothing of it; from a quarter on it is worth a line."""
     extra = _host_fields({**CALM, **changed})[3:]
     assert extra == ([field] if field else [])
+
+
+@pytest.mark.parametrize(
+    ("health", "reasons", "total", "shown"),
+    [
+        ("healthy", [], 0, [("health", "healthy")]),
+        ("degraded", ["disk: low"], 1, [("health", "degraded"), ("because", "disk: low")]),
+        (
+            "unhealthy", ["a/b: 1", "a/b: 2", "a/b: 3", "a/b: 4"], 9,
+            [("health", "unhealthy"), ("because", "a/b: 1"), ("because", "a/b: 2"),
+             ("because", "a/b: 3"), ("", "and 6 more: airswasm status --json")],
+        ),
+    ],
+)  # fmt: skip
+def test_health_has_a_line_and_its_reasons(
+    health: str, reasons: list[str], total: int, shown: list[tuple[str, str]]
+) -> None:
+    found = {**CALM, "health": health, "health_reasons": reasons, "health_findings": total}
+    assert _host_fields(found)[3:] == shown

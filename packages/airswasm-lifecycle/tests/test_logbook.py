@@ -89,6 +89,17 @@ def test_a_flood_is_dropped_and_counted(book: LogBook, clock: Clock) -> None:
     assert messages(book) == ["0", "1", "2", "7 lines dropped: the limit is 3 a second", "later"]
 
 
+@pytest.mark.parametrize("end", ["note", "close"])
+def test_a_count_of_dropped_lines_waits_for_no_other_line(book: LogBook, end: str) -> None:
+    """A component that is silent after a flood has its count in the log all the same."""
+    book.set_rate(NAME, 2)
+    for number in range(5):
+        book.write(NAME, "info", str(number))
+    for _ in range(2):
+        (book.note_dropped if end == "note" else book.close)()
+    assert messages(book) == ["0", "1", "3 lines dropped: the limit is 2 a second"]
+
+
 def test_the_supervisor_is_never_dropped(book: LogBook) -> None:
     """A component cannot silence what is said about it."""
     book.set_rate(NAME, 1)

@@ -104,10 +104,10 @@ async def _traced(stack: AsyncExitStack) -> Promises:
 
     bare = delivering(guest, is_measured=False, sample=None)
     measured = delivering(guest, is_measured=True, sample=None)
-    sampled = delivering(guest, is_measured=True, sample=0.01)
+    usual = delivering(guest, is_measured=True, sample=TracingSettings().sample)
     return {
-        "all-on": Promise(sampled, bare),
-        "traced": Promise(sampled, measured),
+        "all-on": Promise(usual, bare),
+        "traced": Promise(usual, measured),
         "all-traced": Promise(delivering(guest, is_measured=True, sample=1.0), measured),
         "python-traced": Promise(
             delivering(plain, is_measured=True, sample=0.01),

@@ -296,11 +296,11 @@ async def test_the_last_traces_are_kept() -> None:
             monitor.traces.get("f" * 32)
 
 
-def receipt(trace: int, number: int, noted: int = 0) -> Receipt:
+def receipt(trace: int, number: int, noted: int = 0, receiver: str = "a/b") -> Receipt:
     context = TraceContext(f"{trace + 1:032x}", f"{number + 1:016x}", "", is_sampled=True)
     notes = SpanNotes(size_bytes=noted)
     return Receipt(
-        number, "host", "a/b", 1, "", None, None, Outcome.HANDLED, "", 0.0, 0.0, 1.0, 0, 0, None,
+        number, "host", receiver, 1, "", None, None, Outcome.HANDLED, "", 0.0, 0.0, 1.0, 0, 0, None,
         Trace(context, str(number), number + 1.0, notes),
     )  # fmt: skip
 
@@ -319,6 +319,21 @@ def test_what_is_kept_is_bounded(adds: list[tuple[int, int]], most: int, most_by
         assert recent.size_bytes <= most_bytes
     recent.hold_to(0, 0)
     assert recent.size_bytes == 0
+
+
+@given(st.lists(st.sampled_from("aaaaaaaabc"), max_size=60), st.integers(1, 20))
+def test_no_component_pushes_out_the_share_of_another(owners: list[str], most: int) -> None:
+    """Each keeps its newest traces: all that it has, up to its share of the places."""
+    recent = RecentTraces(most, 2**30)
+    for number, owner in enumerate(owners):
+        recent.add(receipt(number, number, receiver=owner), 1)
+    kept = [each.root for each in recent.all()]
+    assert len(kept) == min(most, len(owners))
+    for owner in set(owners):
+        began = [number for number, each in enumerate(owners) if each == owner]
+        ended_at = [each.ended_at - 1.0 for each in kept if each.component == owner]
+        assert len(ended_at) >= min(len(began), most // len(set(owners)))
+        assert ended_at == began[len(began) - len(ended_at) :]
 
 
 def test_a_trace_without_an_end_is_bounded() -> None:

@@ -323,6 +323,20 @@ async def test_only_the_last_of_several_answers_counts(receiver: Receiver, tmp_p
     )
 
 
+async def test_a_key_that_is_missing_is_seen_before_the_first_alert(tmp_path: Path) -> None:
+    """And not any more, once it is there."""
+    settings = AlertSettings(webhooks=(Webhook("hook", "https://h.example/", secret_file="s"),))
+    receivers = Receivers(settings, tmp_path, {}, lambda: NOW)
+
+    (finding,) = receivers.findings()
+    assert "hook" in finding.text
+    assert "No such file" in finding.text
+    assert "whsec_" in finding.hint
+
+    (tmp_path / "s").write_text("whsec_" + base64.b64encode(bytes(32)).decode())
+    assert list(receivers.findings()) == []
+
+
 async def test_a_receiver_that_hangs_disturbs_no_other(receiver: Receiver, tmp_path: Path) -> None:
     """Each has a task of its own."""
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")

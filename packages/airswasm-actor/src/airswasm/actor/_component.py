@@ -105,7 +105,7 @@ class _Nothing:
     """The call of a function that the guest does not have: it is done."""
 
     fuel_used = 0
-    seconds = 0.0
+    seconds = ended_at = 0.0
 
     def poll(self) -> CallState:
         return CallState.DONE

@@ -619,12 +619,13 @@ class OpenHome:
         return replace(config, host=self.configuration.get(HostSettings))
 
     async def _note_unwritten(self) -> None:
-        """Write the number of the decisions and effects that no line of their own tells of."""
+        """Write the number of the decisions, effects and log lines without a line of their own."""
         try:
             while True:
                 await anyio.sleep(_REST)
                 self._guard.note_unwritten()
                 self._effects.note()
+                self.logs.note_dropped()
         finally:
             self._guard.note_unwritten()
             self._effects.note()

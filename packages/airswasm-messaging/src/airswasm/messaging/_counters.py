@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from ._refusals import REFUSALS
+
 __all__ = ("MessagingCounters",)
 
 
@@ -16,7 +18,8 @@ class MessagingCounters:
     with its dispatcher.
 
     Attributes:
-        refused: What components tried to send and was refused, by the case of `messaging-error`.
+        refused: What components tried to send and was refused, by the case of `messaging-error`;
+            each case is there from the start, so that the first refusal is seen as an increase.
         broadcast_targets: Targets of broadcasts that took the message.
         broadcast_refused: Targets of broadcasts that did not.
         retained_published: Publications that were retained.
@@ -47,7 +50,7 @@ class MessagingCounters:
         timers_waiting: Timers that there are now.
     """
 
-    refused: Counter[str] = field(default_factory=Counter[str])
+    refused: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(REFUSALS, 0)))
     broadcast_targets: int = 0
     broadcast_refused: int = 0
     retained_published: int = 0

@@ -40,7 +40,7 @@ from .errors import (
     TooManyTargets,
 )
 
-__all__ = ("refusal_of",)
+__all__ = ("REFUSALS", "refusal_of")
 
 _CASES: tuple[tuple[type[BaseException], str], ...] = (
     (NoRoute, "unknown-target"),
@@ -64,6 +64,10 @@ _CASES: tuple[tuple[type[BaseException], str], ...] = (
     (AskCycle, "cycle"),
 )
 
+_TIMED_OUT, _FAILED, _DENIED = "timed-out", "failed", "denied"
+REFUSALS = (_DENIED, _FAILED, _TIMED_OUT, *dict.fromkeys(name for _, name in _CASES))
+"""The cases that `refusal_of` returns."""
+
 _KEYS = {
     "capacity": "mailbox",
     "capacity_bytes": "mailbox_bytes",
@@ -78,13 +82,13 @@ def refusal_of(error: BaseException) -> Case | None:
     """Return the `messaging-error` case for an error; None for a bug."""
     match error:
         case AskTimeout():
-            return Case("timed-out")
+            return Case(_TIMED_OUT)
         case GuestRefused():
-            return Case("failed", safe_text(error.text))
+            return Case(_FAILED, safe_text(error.text))
         case PermissionDenied():
-            return Case("denied", error.text)
+            return Case(_DENIED, error.text)
         case ActorFailed():
-            return Case("failed", f"{error.target} failed while handling the message")
+            return Case(_FAILED, f"{error.target} failed while handling the message")
         case _:
             return _case_of_kind(error)
 

@@ -21,11 +21,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.core import Metric as Family
 from prometheus_client.samples import Exemplar, Sample
 
+from ._full_snapshot import full_snapshot
 from ._host_families import buckets_of, host_families
 from ._series import OTHER, Growth, Series
-from ._snapshot import ComponentSample, HostCallSample, Snapshot, Times
+from ._snapshot import ComponentSample, Snapshot, Times
 
-__all__ = ("Exemplars", "Families", "Metered", "exemplars_of", "full_snapshot")
+__all__ = ("Exemplars", "Families", "Metered", "exemplars_of")
 
 Exemplars: TypeAlias = Mapping[tuple[str, str, int], tuple[float, str]]
 """Measurements with the id of their trace: by histogram, component and bucket."""
@@ -364,37 +365,3 @@ def exemplars_of(receipts: Iterable[Receipt]) -> Exemplars:
         ):
             found[name, each.receiver, bisect_left(BOUNDS, value)] = (value, trace_id)
     return found
-
-
-def full_snapshot() -> Snapshot:
-    """Return a snapshot in which each family has a sample, to tell which families there are."""
-    component = ComponentSample(
-        "a/b", "running", 0.0, outcomes={"handled": 1}, queueing=_ONE, handling=_ONE
-    )
-    return Snapshot(
-        0.0,
-        (component,),
-        messages={"sent": 1},
-        refusals={"denied": 1},
-        message_events={"expired": 1},
-        dead_letters={"crashed": 1},
-        audit_lines=0,
-        storage_syncs=0,
-        storage_expired=0,
-        retained_values=0,
-        retained_bytes=0,
-        timers_waiting=0,
-        disk_free_bytes=0,
-        event_loop_lag=_ONE,
-        host_calls={"a/b": {"a:b/c#d": HostCallSample(_ONE, 0)}},
-        spans={"made": 0},
-        alerts={"A": {"firing": 0}},
-        notifications={"sent": 0},
-        memory_bytes=0,
-        memory_most_bytes=0,
-        descriptors=0,
-        descriptors_most=0,
-    )
-
-
-_ONE = Times((1,) + (0,) * len(BOUNDS), 0.0)

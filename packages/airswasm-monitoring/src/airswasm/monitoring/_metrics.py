@@ -1,7 +1,7 @@
 """Turn the figures of a snapshot into Prometheus' formats.
 
-prometheus-client writes the formats; this is a collector for a registry of its own, so that two
-hosts in one process do not share the global one. Each scrape reads all figures anew.
+This is a collector for a registry of its own, so that two hosts in one process do not share the
+global one. Each scrape reads all figures anew.
 
 A scrape reads the figures on the event loop, in portions between which messages are handled. To sum
 them up and write them down takes several times as long and is a worker thread's.
@@ -12,19 +12,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from threading import Lock
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
 from airswasm.actor import Receipt
 from airswasm.runtime import Meters
 from prometheus_client import CollectorRegistry
-from prometheus_client import exposition as plain
 from prometheus_client.core import Metric as Family
-from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from ._alerts.history import Sample
+from ._exposition import write_families
 from ._families import Exemplars, Families, Metered, exemplars_of
 from ._series import OTHER
 from ._snapshot import Snapshot
@@ -75,7 +74,7 @@ class Metrics(Collector):
 
     def render(self) -> bytes:
         """Return all figures of this moment in Prometheus' text format, UTF-8."""
-        return plain.generate_latest(self.registry)
+        return write_families(self.collect())
 
     async def scrape(self, *, is_openmetrics: bool = False) -> bytes:
         """Return all figures of this moment; other tasks go on meanwhile.
@@ -85,7 +84,7 @@ class Metrics(Collector):
                 Prometheus' text format.
         """
         exemplars: Exemplars = exemplars_of(self._receipts()) if is_openmetrics else {}
-        write = _write_openmetrics if is_openmetrics else _write_plain
+        write = partial(write_families, is_openmetrics=is_openmetrics)
         return await self._collected(write, exemplars)
 
     async def samples(self, names: Iterable[str]) -> list[Sample]:
@@ -135,25 +134,6 @@ class Metrics(Collector):
         with self._summing:
             self._collections += 1
             return tuple(self._families.of(self._take(), self._families.metered()))
-
-
-def _write_plain(families: tuple[Family, ...]) -> bytes:
-    return plain.generate_latest(_Collected(families))
-
-
-def _write_openmetrics(families: tuple[Family, ...]) -> bytes:
-    write = cast("Callable[[Collector], bytes]", getattr(openmetrics, "generate_latest"))  # noqa: B009 - it has no types
-    return write(_Collected(families))
-
-
-class _Collected(Collector):
-    """Families that were collected before, as prometheus-client takes them."""
-
-    def __init__(self, families: tuple[Family, ...]) -> None:
-        self._families = families
-
-    def collect(self) -> Iterable[Family]:
-        return self._families
 
 
 def _samples(families: Iterable[Family], wanted: frozenset[str]) -> list[Sample]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import fields
 from pathlib import Path
 from time import monotonic, time
 from typing import Any
@@ -35,6 +34,8 @@ from airswasm.storage import StorageError, StorageQuotas, Store
 
 from ._alerts.alerts import Alerts
 from ._alerts.settings import AlertSettings
+from ._catalogue import known_metrics
+from ._full_snapshot import MESSAGE_COUNTERS, events_of
 from ._health import HealthReport, Thresholds, assess
 from ._history import ComponentHistory, History, state_of
 from ._metrics import Metrics
@@ -48,16 +49,6 @@ __all__ = ("Monitor", "observe")
 
 _PORTION = 100
 """Components that are looked at before others have a turn."""
-_MESSAGING_GAUGES = ("retained_values", "retained_bytes", "timers_waiting")
-_NO_REFUSALS = dict.fromkeys(
-    (
-        "denied", "unknown-target", "mailbox-full", "too-large", "rate-limited", "invalid",
-        "timed-out", "cancelled", "cycle", "failed", "too-many-hops",
-    ),
-    0,
-)  # fmt: skip
-"""The cases of `messaging-error`. A series that begins at its first event hides that event from
-`increase`, so each begins at zero."""
 _LAG_SECONDS = 1.0
 """Between two looks at how late the event loop is."""
 _JUMP_SECONDS = 5.0
@@ -129,6 +120,7 @@ class Monitor:
                 store=store,
                 audit=audit,
                 clock=wall_clock,
+                known=known_metrics(meters.metrics if meters else ()),
             )
         self.is_measuring = is_measuring
         self.traces = Traces(system, tracing or TracingSettings(traces="off"))
@@ -206,15 +198,11 @@ class Monitor:
             time=system.clock(),
             components=samples,
             messages={
-                "sent": dispatcher.sent,
-                "handled": dispatcher.handled,
-                "rejected": dispatcher.rejected,
-                "expired": dispatcher.expired,
-                "late": dispatcher.late,
-                "too_many_hops": dispatcher.hop_deaths,
+                outcome: getattr(dispatcher, counter)
+                for outcome, counter in MESSAGE_COUNTERS.items()
             },
-            refusals={**_NO_REFUSALS, **self._messaging.refused} if self._messaging else {},
-            message_events=_events(self._messaging) if self._messaging else {},
+            refusals=dict(self._messaging.refused) if self._messaging else {},
+            message_events=events_of(self._messaging) if self._messaging else {},
             retained_values=self._messaging.retained_values if self._messaging else None,
             retained_bytes=self._messaging.retained_bytes if self._messaging else None,
             timers_waiting=self._messaging.timers_waiting if self._messaging else None,
@@ -339,8 +327,7 @@ def _sample(
     name: str, ref: ActorRef, history: ComponentHistory | None, further: Mapping[str, Any]
 ) -> ComponentSample:
     known = history or ComponentHistory(ref.name)
-    mailbox = ref.mailbox
-    actor = ref.actor
+    mailbox, actor = ref.mailbox, ref.actor
     return ComponentSample(
         name,
         state_of(ref, known),
@@ -401,13 +388,3 @@ def _host_calls(tally: Tally) -> Mapping[str, HostCallSample]:
 
 def _times(histogram: Histogram) -> Times:
     return Times(histogram.counts, histogram.seconds)
-
-
-def _events(counters: MessagingCounters) -> dict[str, int]:
-    """Return every plain counter of messaging, by its name there."""
-    counts = {each.name: getattr(counters, each.name) for each in fields(counters)}
-    return {
-        name: count
-        for name, count in counts.items()
-        if isinstance(count, int) and name not in _MESSAGING_GAUGES
-    }

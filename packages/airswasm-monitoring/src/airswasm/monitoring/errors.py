@@ -87,7 +87,8 @@ class TraceNotKept(MonitoringError):
         "E0852",
         "trace not kept",
         "The host keeps the newest traces in memory, and this one is not among them.",
-        "airswasm traces lists those that are kept; tracing.kept and tracing.sample decide which",
+        "`airswasm traces` lists those that are kept; `airswasm config set tracing.kept 1000` "
+        "keeps more, and `airswasm config set tracing.sample 1` traces every message",
         ExitStatus.NOT_FOUND,
     )
 

@@ -11,11 +11,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from airswasm.runtime import Meters
 from airswasm.wit import Blocks
 from prometheus_client.core import Metric as Family
 
-from ._families import Families, full_snapshot
+from ._catalogue import full_families
 
 __all__ = ("metrics_page",)
 
@@ -41,15 +40,7 @@ _UNITS = ("bytes", "seconds", "fuel")
 
 def metrics_page() -> str:
     """Return the whole page."""
-    blocks = Blocks.find()
-    meters = Meters(blocks.metrics.values())
-    for each in meters.metrics:
-        if each.kind == "counter":
-            meters.add(each.name, "a/b", label="x" if each.label else "")
-        else:
-            meters.set(each.name, "a/b", 1.0, label="x" if each.label else "")
-    families = Families(meters, series_limit=1, histogram_limit=1)
-    found = sorted(families.of(full_snapshot(), families.metered()), key=lambda each: each.name)
+    found = sorted(full_families(Blocks.find().metrics.values()), key=lambda each: each.name)
     return _HEAD + "".join(_row(each) for each in found)
 
 

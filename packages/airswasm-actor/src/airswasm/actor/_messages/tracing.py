@@ -94,6 +94,20 @@ class Tracing:
         self.marks = bytes(marks)
         self._threshold = round(ratio * (MARKS + 1) / max(1, marked) * 2**32)
 
+    def has_marked(self, first: int, last: int) -> bool:
+        """Return whether a first message without an envelope may be traced, of some in a row.
+
+        Args:
+            first: The number of the first of them.
+            last: The number of the last.
+        """
+        if last - first >= MARKS:
+            return 1 in self.marks
+        begin, end = first & MARKS, (last & MARKS) + 1
+        if begin < end:
+            return self.marks.find(1, begin, end) >= 0
+        return self.marks.find(1, begin) >= 0 or self.marks.find(1, 0, end) >= 0
+
     def is_sampled(self, message: Message) -> bool:
         """Return whether a message is traced, while there is a reader."""
         number, envelope = message[3], message[6]  # as a tuple's: it is on each message's way

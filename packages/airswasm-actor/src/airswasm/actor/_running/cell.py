@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from .._messages.message import QueuedMessage
     from .._messages.receipts import Tally
     from .._messages.request import Party, Request
+    from .._messages.trace import Trace
     from ..errors import ActorStopped, MailboxFull
 
 __all__ = ("Cell", "Exchange", "Guest", "GuestCall", "Rare", "Waiter", "Work", "measure_guest")
@@ -73,11 +74,17 @@ class GuestCall(Protocol):
 
     Attributes:
         fuel_used: The fuel that the guest has used for it, once it is done.
-        seconds: How long it took, once it is done and if its receipt is wanted; else 0.0.
+        ended_at: The time of its end (`monotonic`), once it is done and if what it uses is added
+            up; else 0.0. The dispatcher reads no clock for its turn then.
     """
 
     fuel_used: int
-    seconds: float
+    ended_at: float
+
+    @property
+    def seconds(self) -> float:
+        """The seconds from its beginning to its end; 0.0 where `ended_at` is."""
+        ...
 
     def poll(self) -> CallState:
         """Run one slice."""
@@ -757,8 +764,9 @@ class Cell:
             tally.end(message, outcome, result)
             if self.guest is None:
                 tally.add_time(work.seconds)
-        if tally.is_watched or (tally.is_traced and self.exchange.tracing.is_sampled(message)):
-            self._hand_out_receipt(tally, work, outcome, result, error)
+        trace = self.exchange.tracing.end(message, self.name) if tally.is_traced else None
+        if tally.is_watched or trace is not None:
+            self._hand_out_receipt(tally, work, outcome, result, error, trace)
 
     def note_rejected(self) -> None:
         """Count a message that was not accepted."""
@@ -773,6 +781,7 @@ class Cell:
         outcome: Outcome,
         result: object,
         error: BaseException | None,
+        trace: Trace | None,
     ) -> None:
         message = work.message
         version = attribute_of(self.actor, "version")
@@ -795,7 +804,7 @@ class Cell:
             bytes_out=payload_bytes(result),
             # No cast: this is on the way of each message that has a reader of receipts.
             use=account() if callable(account) else None,  # pyright: ignore[reportArgumentType]
-            trace=self.exchange.tracing.end(message, self.name) if tally.is_traced else None,
+            trace=trace,
         )
         if message.request is not None and message.request.wants_receipt:
             message.request.receipt = receipt

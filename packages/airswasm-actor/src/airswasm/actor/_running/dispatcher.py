@@ -37,7 +37,6 @@ from .._messages.bounds import payload_bytes, signal_bytes
 from .._messages.dead_letters import DeathReason
 from .._messages.message import Message, new_message
 from .._messages.receipt import Outcome
-from .._messages.tracing import MARKS
 from ..errors import AskTimeout, GuestRefused, MessageTooLarge, UnfitPayload
 from .cell import Cell, Exchange
 from .mailbox import admit_waiting, note_taken
@@ -182,6 +181,7 @@ class Dispatcher(Exchange):
     __slots__ = (
         "_group",
         "_in_hand",
+        "_is_read",
         "_round_ends",
         "_running",
         "_turning",
@@ -211,6 +211,7 @@ class Dispatcher(Exchange):
         self._running: Cell | None = None
         self._in_hand: Message | None = None  # of the one that runs
         self._turning: Cell | None = None
+        self._is_read = False  # whether the account of the message in hand may be wanted
 
     @property
     def slice(self) -> float:
@@ -245,6 +246,7 @@ class Dispatcher(Exchange):
         """Handle one message of an idle actor inline; of a guest, its first slice."""
         if cell.guest is not None:
             self._turning = cell
+            self._is_read = True
             began = monotonic()
             try:
                 self._begin_call(cell, cell.guest, message)
@@ -381,6 +383,7 @@ class Dispatcher(Exchange):
             if has_expired and request is not None:
                 request.fail(AskTimeout(cell.name, request.seconds or 0.0, is_inherited=True))
         if has_expired:
+            self._is_read = True  # one more of the batch than those that `_look_ahead` has seen
             cell.note_expired(message)
         return has_expired
 
@@ -397,16 +400,16 @@ class Dispatcher(Exchange):
         end = clock() + self.config.slice
         left = self.config.batch
         tally = cell.rare.tally
-        marks = self.tracing.marks if tally is not None and not tally.is_summed else None
+        self._is_read, unseen = self._look_ahead(cell, tally)
         try:
             while cell.is_ready:
                 message = self.take(cell)
                 if message is None:
                     cell.release_queue()
                     break
-                if tally is None or (
-                    marks is not None and message[6] is None and not marks[message[3] & MARKS]
-                ):
+                if left == unseen:
+                    self._is_read = True
+                if tally is None or not (self._is_read or message[6] is not None):
                     self._handle(cell, message)
                 else:
                     self._handle_measured(cell, message, tally)
@@ -422,6 +425,23 @@ class Dispatcher(Exchange):
             else:
                 cell.release_queue()
         self._after_turn(cell)
+
+    def _look_ahead(self, cell: Cell, tally: Tally | None) -> tuple[bool, int]:
+        """Look once a turn for messages whose account is wanted, and not at each of them.
+
+        Returns:
+            Whether there may be one among those that wait and have no envelope; and the number of
+            messages that are left of the batch when one comes that did not wait yet.
+        """
+        batch = self.config.batch
+        if tally is None:
+            return False, -1
+        if tally.is_watched or cell.signals:
+            return True, -1
+        queue = cell.queue
+        if not tally.is_traced or not queue:
+            return False, batch
+        return self.tracing.has_marked(queue[0][3], self.sent), batch - len(queue)
 
     def _handle(self, cell: Cell, message: Message) -> None:
         self._in_hand = message
@@ -555,14 +575,16 @@ class Dispatcher(Exchange):
         began = now = monotonic()
         end = began + self._busy_slice(cell.share is not None and bool(self.shares.waiting))
         left = self.config.batch
+        self._is_read, unseen = self._look_ahead(cell, cell.rare.tally)
         while cell.is_ready:
             message = self.take(cell)
             if message is None:
                 cell.release_queue()
                 break
-            self._begin_call(cell, guest, message)
+            if left == unseen:
+                self._is_read = True
+            now = self._begin_call(cell, guest, message) or monotonic()
             left -= 1
-            now = monotonic()
             if left == 0 or now > end:
                 break
         cell.charge(now - began)
@@ -574,7 +596,8 @@ class Dispatcher(Exchange):
             else:
                 cell.release_queue()
 
-    def _begin_call(self, cell: Cell, guest: Guest, message: Message) -> None:
+    def _begin_call(self, cell: Cell, guest: Guest, message: Message) -> float:
+        """Run the first slice of a message. Return when it ended, if that is known; else 0.0."""
         work = CallWork(cell, message)
         cell.take_in_hand(work)
         tally = cell.rare.tally
@@ -584,13 +607,7 @@ class Dispatcher(Exchange):
                 tally.queue_otherwise(queued)
         try:
             work.call = call = guest.begin(message, cell.context, work.wake)
-            if tally is not None and (
-                tally.is_watched
-                or (
-                    tally.is_traced
-                    and (message[6] is not None or self.tracing.marks[message[3] & MARKS])
-                )
-            ):
+            if tally is not None and (self._is_read or message[6] is not None):
                 self._itemize(tally, work, call)
             work.is_waiting = True
             state = CallState.READY if cell.rare.holds_loop else call.poll()
@@ -606,8 +623,11 @@ class Dispatcher(Exchange):
         else:
             if state is _DONE and cell.work is work:  # as most are
                 self.end_call(cell, work, call)
+                if tally is not None:
+                    return call.ended_at
             else:
                 self._go_on(cell, work, call, state)
+        return 0.0
 
     def _itemize(self, tally: Tally, work: CallWork, call: GuestCall) -> None:
         """Have the account of a call kept where its receipt will be made."""

@@ -232,7 +232,8 @@ def resize(cell: Cell, spec: MailboxSpec) -> None:
 
 def count_bytes(cell: Cell) -> int:
     """Return the sum of the payloads in the queue."""
-    return sum(payload_bytes(queued[0]) for queued in cell.queue or ())
+    queue = cell.queue
+    return sum(payload_bytes(queued[0]) for queued in queue) if queue else 0
 
 
 def is_unfit(cell: Cell, payload: object) -> bool:

@@ -21,6 +21,7 @@ from airswasm.lifecycle import (
     LimitsSection,
     Lookalike,
     SupervisionSection,
+    SystemStatus,
 )
 from airswasm.security import Kinds
 
@@ -29,6 +30,7 @@ __all__ = (
     "AuditVerified",
     "CodecReport",
     "HostAbout",
+    "HostStatus",
     "MessageReport",
     "PlanDocument",
     "Publication",
@@ -41,6 +43,21 @@ __all__ = (
 )
 
 API_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HostStatus(SystemStatus):
+    """The status of the host, with its health.
+
+    Attributes:
+        health: `healthy`, `degraded`, `unhealthy` or `unknown`; empty where it is not watched.
+        health_reasons: The worst findings, each with its subject.
+        health_findings: How many there are.
+    """
+
+    health: str = ""
+    health_reasons: tuple[str, ...] = ()
+    health_findings: int = 0
 
 
 @dataclass(frozen=True, slots=True)

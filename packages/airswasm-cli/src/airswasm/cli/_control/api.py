@@ -90,7 +90,7 @@ OPERATIONS = Table(
         ),
         Operation(
             "status", "GET", "/v1/status", "Show the status of the host and its components.",
-            Json("status/1", "airswasm.lifecycle:SystemStatus"), scope="read",
+            Json("status/1", "airswasm.cli._control.answers:HostStatus"), scope="read",
         ),
         Operation(
             "all_logs", "GET", "/v1/logs", "Show the logs of all components.",

@@ -58,6 +58,8 @@ class LocalAlerts:
         self, rule: str, seconds: float, component: str = "", reason: str = ""
     ) -> Document:
         """See `AlertHost`."""
+        if component:  # one that is not installed is refused, with what was probably meant
+            self._of.info(component)
         alerts = await self._alerts()
         return to_document(await alerts.silence(rule, seconds, component=component, reason=reason))
 

@@ -36,12 +36,14 @@ from .tokens import LocalTokens, TokenHost
 from .traces import LocalTraces, TraceHost
 from .trust import LocalTrust, TrustHost
 from .versions import LocalVersions, VersionHost
-from .watching import LocalWatch, WatchHost
+from .watching import LocalWatch, WatchHost, monitor_of
 
 if TYPE_CHECKING:
     from airswasm.lifecycle import LogQuery, System
 
 __all__ = ("Host", "LocalHost")
+
+_MOST_REASONS = 5
 
 
 class Host(
@@ -154,6 +156,21 @@ class LocalHost(
         LocalWatch.__init__(self, system)
         self._operations = operations
         self._started_at = time.time()
+
+    async def status(self) -> Document:
+        """See `HostReader`; with the health of the host."""
+        found = to_document(self._system.status())
+        monitor = monitor_of(self._system)
+        if monitor is None:
+            return found
+        report = await monitor.look_at_health()
+        reasons = [f"{each.subject}: {each.text}" for each in report.findings[:_MOST_REASONS]]
+        return {
+            **found,
+            "health": report.health.name.lower(),
+            "health_reasons": reasons,
+            "health_findings": report.total,
+        }
 
     async def perform(self, operation: Operation, arguments: Mapping[str, object]) -> object:
         """Carry out an operation of the table, the host's own or a block's."""

@@ -22,7 +22,7 @@ from typing import cast
 
 from airswasm.wit import AirswasmError, ErrorCode, NotAComponent, safe_text
 
-from ..errors import INTERNAL, OPERATING_SYSTEM, RemoteFailure
+from ..errors import INTERNAL, OPERATING_SYSTEM, WRONG_COMMAND_LINE, RemoteFailure
 from .process import single
 from .terminal import Terminal, escape_controls
 
@@ -75,6 +75,9 @@ def problem_of(error: BaseException) -> Problem:
         return Problem(
             error.code, str(error), error.hint, error.exit_code, tuple(lines), error.facts
         )
+    wrong = _misuse(error)
+    if wrong is not None:
+        return wrong
     cause = getattr(error, "cause", None)
     if isinstance(cause, AirswasmError):
         error = cause  # a failed actor: its cause says more
@@ -98,6 +101,15 @@ def to_document(problem: Problem) -> dict[str, object]:
         "details": list(problem.details),
         **({"facts": problem.facts} if problem.facts else {}),
     }
+
+
+def _misuse(error: BaseException) -> Problem | None:
+    """Describe an error of typer's that a verb raised which typer does not run."""
+    typer = sys.modules.get("typer")  # to import it takes longer than a plain verb
+    if typer is None or not isinstance(error, typer.TyperException):
+        return None
+    code, message = WRONG_COMMAND_LINE, str(error.format_message())
+    return Problem(code.code, message, code.hint, code.exit_status)
 
 
 def report(error: BaseException, terminal: Terminal) -> int:

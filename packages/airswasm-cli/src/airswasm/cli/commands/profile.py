@@ -23,9 +23,10 @@ def profile(
     """Show where a component's time and fuel go.
 
     Shows each function of the component and, indented, each host function that it
-    called, since the host started: calls, fuel, time at work, and the times below
-    which half of the calls stayed, and 99 of 100. The fuel and the time of host
-    functions are also in those of the component's functions.
+    called, since the host started: calls, fuel, time at work, time from beginning
+    to end with what was waited for, and the time from beginning to end below which
+    half of the calls stayed, and 99 of 100. The fuel and the time of host functions
+    are also in those of the component's functions.
 
     \b
     Example:
@@ -63,7 +64,7 @@ def _fields(found: Document) -> list[tuple[str, str]]:
         ("waited", f"{waited} at most (half, and 99 of 100)"),
         ("bytes", f"{received} in, {replied} out"),
         ("fuel", amount(found.get("fuel"))),
-        ("at work", short(found.get("seconds"))),
+        ("at work", f"{short(found.get('seconds'))} of {short(found.get('elapsed_seconds'))}"),
         ("memory", f"{size(found.get('memory_peak_bytes'))} at most"),
     ]
 
@@ -79,14 +80,17 @@ def _show_functions(session: Session, found: Document) -> None:
             amount(each.get("calls")),
             amount(each.get("fuel")),
             f"{100 * number(each.get('fuel')) / fuel:.0f}%",
-            short(each.get("seconds")),
+            # A host function's time is one: whether it works or waits is not told apart.
+            short(each.get("seconds")) if group == "exports" else "",
+            short(number(each.get("seconds")) + number(each.get("idle_seconds"))),
             short(each.get("median")),
             short(each.get("slowest")),
         )
         for indent, group in (("", "exports"), ("  ", "host_functions"))
         for each in items(found.get(group))
     ]
-    session.terminal.table(("function", "calls", "fuel", "share", "time", "half ≤", "99% ≤"), rows)
+    columns = ("function", "calls", "fuel", "share", "at work", "took", "half ≤", "99% ≤")
+    session.terminal.table(columns, rows)
 
 
 def _name(function: Document) -> str:

@@ -81,6 +81,7 @@ def _show(session: Session, found: Document, *, stream: bool) -> None:
         _table(session, columns, rows)
 
 
+_MOST_REASONS = 3
 _ALWAYS = ("name", "version", "state", "up", "restarts")
 _TEXTS = ("last error", "held to the policy")
 _LEAST_WANTED = (
@@ -172,6 +173,13 @@ def _host_fields(found: Document) -> list[tuple[str, str]]:
             f"{installed} installed, {text(found.get('running'))} running",
         ),
     ]
+    if found.get("health"):
+        fields.append(("health", text(found.get("health"))))
+        reasons = [one_line(each) for each in texts(found.get("health_reasons"))][:_MOST_REASONS]
+        fields += [("because", each) for each in reasons]
+        more = int(number(found.get("health_findings"))) - len(reasons)
+        if more > 0:
+            fields.append(("", f"and {more:,} more: airswasm status --json"))
     if number(found.get("dead_letters")):
         fields.append(("dead letters", _dead_letters(found)))
     taken = number(found.get("host_memory_bytes")) + number(found.get("guest_memory_bytes"))

@@ -227,6 +227,7 @@ class LogBook:
 
     def close(self) -> None:
         """End all followers and close the files."""
+        self.note_dropped()
         for follower in self._followers:
             follower.stream.close()
         self._followers.clear()
@@ -263,11 +264,19 @@ class LogBook:
                 self.meters.add(LOG_LINES_DROPPED, component)
             return False
         if component in self._dropped:
-            count = self._dropped.pop(component)
-            rate = self._rates.get(component, self._default_rate)
-            text = f"{count} lines dropped: the limit is {rate.burst} a second"
-            self._append(now, component, "warn", "supervisor", text, {"dropped": count})
+            self._note_dropped(component, now)
         return True
+
+    def note_dropped(self) -> None:
+        """Write how many lines were dropped of each component, whether it writes more or not."""
+        for component in list(self._dropped):
+            self._note_dropped(component, self._clock())
+
+    def _note_dropped(self, component: str, now: float) -> None:
+        count = self._dropped.pop(component)
+        rate = self._rates.get(component, self._default_rate)
+        text = f"{count} lines dropped: the limit is {rate.burst} a second"
+        self._append(now, component, "warn", "supervisor", text, {"dropped": count})
 
     def _clean(self, message: str) -> str:
         most = self._limits.message_chars

@@ -41,8 +41,8 @@ class FunctionProfile:
         fuel: The fuel that they used; of a host function, what the component was charged.
         seconds: Their time at work; of a host function, with what the component waited for.
         idle_seconds: The further time in which they waited.
-        median: Seconds below which half of them took; None above ten.
-        slowest: Seconds below which 99 of 100 took; None above ten.
+        median: Seconds from beginning to end below which half of them took; None above ten.
+        slowest: Seconds from beginning to end below which 99 of 100 took; None above ten.
     """
 
     function: str
@@ -68,6 +68,7 @@ class Profile:
         waited_slowest: Seconds below which 99 of 100 waited; None above ten.
         fuel: All fuel.
         seconds: All time at work.
+        elapsed_seconds: From the beginnings of calls to their ends, with what they waited for.
         memory_peak_bytes: The most linear memory that an incarnation had.
         exports: The component's functions, the one with the most fuel first.
         host_functions: The host's, likewise. Their time and fuel are also in the exports'.
@@ -81,6 +82,7 @@ class Profile:
     waited_slowest: float | None
     fuel: int
     seconds: float
+    elapsed_seconds: float
     memory_peak_bytes: int
     exports: tuple[FunctionProfile, ...]
     host_functions: tuple[FunctionProfile, ...]
@@ -98,6 +100,7 @@ def profile_of(tally: Tally) -> Profile:
         waited_slowest=_quantile(tally.queueing, 0.99),
         fuel=usage.fuel,
         seconds=usage.busy_seconds,
+        elapsed_seconds=sum(each.seconds for each in usage.exports.values()),
         memory_peak_bytes=usage.memory_peak_bytes,
         exports=_functions(usage.exports),
         host_functions=_functions(usage.host),

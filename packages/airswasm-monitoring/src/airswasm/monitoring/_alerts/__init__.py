@@ -7,6 +7,7 @@
 - `promql`: a condition and a rule as Prometheus has them
 - `rules`: what a rule consists of
 - `defaults`: the rules that a host has without any setting
+- `checking`: whether the metrics and labels that a rule names exist
 - `settings`: the section `[alerts]`
 - `states`: a rule's alerts from one evaluation to the next
 - `book`: the states and silences of all rules in the host's store

@@ -26,12 +26,13 @@ from airswasm.storage import KeyValueStore, StorageError
 
 from ..errors import AlertsOff, AlertUnknown
 from .book import MOST_SILENCES, AlertBook, Silence
+from .checking import KnownMetrics, mistakes_in
 from .history import Labels, Sample, SampleHistory, windows_of
-from .receivers import Notice, Receivers
+from .receivers import NOTIFICATION_OUTCOMES, Notice, Receivers
 from .reporting import AlertsReport, RuleReport, report_rules, summary_of
 from .rules import AlertRule, rendered
 from .settings import AlertSettings
-from .states import ActiveAlert, next_alerts
+from .states import ALERT_STATES, ActiveAlert, next_alerts
 from .webhook import Sender
 
 __all__ = ("Alerts", "StoredAlerts", "TakeSamples")
@@ -184,6 +185,7 @@ class Alerts(StoredAlerts):
         clock: Seconds since 1970.
         monotonic: Seconds that only grow, by which rules are evaluated.
         sender: Posts to receivers; by default as the settings say.
+        known: The metrics that rules may read; None checks no names.
 
     Attributes:
         evaluations: How many times this host has evaluated its rules.
@@ -200,6 +202,7 @@ class Alerts(StoredAlerts):
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sender: Sender | None = None,
+        known: KnownMetrics | None = None,
     ) -> None:
         super().__init__(settings, AlertBook(), store=store, audit=audit, clock=clock)
         self._take, self._home, self._sender = take, home, sender
@@ -207,9 +210,11 @@ class Alerts(StoredAlerts):
         self._offset = clock() - self._began
         self._history = SampleHistory(windows_of(each.condition for each in settings.all_rules))
         self._unseen: dict[str, set[Labels]] = {}
+        self._known = known
+        self._mistakes = self._find_mistakes()
         self.evaluations = 0
         self._failure = ""
-        self._outcomes = {"sent": 0, "failed": 0, "refused": 0}
+        self._outcomes = dict.fromkeys(NOTIFICATION_OUTCOMES, 0)
         self._receivers = self._make_receivers()
         self._changed = anyio.Event()
 
@@ -221,6 +226,7 @@ class Alerts(StoredAlerts):
             del self._book.alerts[gone]
         self._history.look_back(windows_of(each.condition for each in settings.all_rules))
         self._receivers = self._make_receivers()
+        self._mistakes = self._find_mistakes()
         self._changed.set()
 
     def counts(self) -> Mapping[str, Mapping[str, int]]:
@@ -228,7 +234,7 @@ class Alerts(StoredAlerts):
         found: dict[str, dict[str, int]] = {}
         for rule in self.settings.rules_in_force:
             states = [each.state for each in self._book.alerts.get(rule.name, {}).values()]
-            found[rule.name] = {state: states.count(state) for state in ("pending", "firing")}
+            found[rule.name] = {state: states.count(state) for state in ALERT_STATES}
         return found
 
     def outcomes(self) -> Mapping[str, int]:
@@ -237,6 +243,12 @@ class Alerts(StoredAlerts):
 
     def findings(self) -> Iterator[Finding]:
         """Iterate over what keeps operators from being told."""
+        for rule, mistake in self._mistakes:
+            yield Finding(
+                Health.DEGRADED, "alerts", f"the rule {rule} cannot hold as it is meant: {mistake}",
+                "correct [[alerts.rules]] in config.toml, then: airswasm reload; docs/metrics.md "
+                "has the metrics and labels",
+            )  # fmt: skip
         if self._failure:
             yield Finding(
                 Health.DEGRADED, "alerts", f"rules cannot be evaluated: {self._failure}",
@@ -253,6 +265,8 @@ class Alerts(StoredAlerts):
         self._unseen = {name: set(alerts) for name, alerts in self._book.alerts.items()}
         while True:
             self._changed = anyio.Event()
+            for rule, mistake in self._mistakes:
+                _log.warning("the rule %s cannot hold as it is meant: %s", rule, mistake)
             async with anyio.create_task_group() as tasks:
                 if self.settings.evaluate == "on":
                     tasks.start_soon(self._receivers.run)
@@ -293,6 +307,12 @@ class Alerts(StoredAlerts):
             else:
                 self._failure = ""
             await anyio.sleep(self.settings.interval_seconds)
+
+    def _find_mistakes(self) -> tuple[tuple[str, str], ...]:
+        """Return what the operator's own rules in force name that no metric has."""
+        own = {each.name for each in self.settings.rules}
+        rules = [each for each in self.settings.rules_in_force if each.name in own]
+        return () if self._known is None else tuple(mistakes_in(rules, self._known))
 
     def _advance(self, rule: AlertRule) -> list[tuple[AlertRule, ActiveAlert, bool]]:
         """Evaluate one rule; return which alerts fire now, and which do no more."""

@@ -18,7 +18,7 @@ from typing import Any
 from airswasm.storage import KeyValueStore, Namespace
 
 from .history import Labels
-from .states import ActiveAlert, AlertState
+from .states import ALERT_STATES, ActiveAlert, AlertState
 
 __all__ = ("ALERTS_NAMESPACE", "MOST_SILENCES", "AlertBook", "Silence")
 
@@ -167,7 +167,7 @@ def _alert_rows(alerts: Iterable[ActiveAlert]) -> bytes:
 
 def _alert(document: Mapping[str, Any]) -> ActiveAlert:
     labels = tuple(sorted((str(key), str(text)) for key, text in document["labels"].items()))
-    if document["state"] not in ("pending", "firing"):
+    if document["state"] not in ALERT_STATES:
         raise ValueError(document["state"])
     state: AlertState = document["state"]
     return ActiveAlert(labels, state, int(document["since"]), document["fired_at"], float("nan"))

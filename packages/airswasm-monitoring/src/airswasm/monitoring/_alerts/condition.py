@@ -24,6 +24,7 @@ __all__ = (
     "WindowFunction",
     "Windowed",
     "is_of_metrics",
+    "parts_in",
     "parts_of",
 )
 
@@ -138,26 +139,27 @@ class Condition:
 
 def is_of_metrics(value: Value) -> bool:
     """Return whether a metric is in a value, so that it has values by labels."""
-    return any(True for _ in _parts(value, Metric))
+    return any(True for _ in parts_in(value, Metric))
 
 
 def parts_of(condition: Condition, kind: type[T]) -> Iterator[T]:
     """Iterate over the parts of a condition that are of one kind, from left to right."""
     for each in condition.comparisons:
-        yield from _parts(each.value, kind)
+        yield from parts_in(each.value, kind)
 
 
-def _parts(value: Value, kind: type[T]) -> Iterator[T]:
+def parts_in(value: Value, kind: type[T]) -> Iterator[T]:
+    """Iterate over the parts of a value that are of one kind, itself included."""
     if isinstance(value, kind):
         yield value
     match value:
         case Windowed():
-            yield from _parts(value.metric, kind)
+            yield from parts_in(value.metric, kind)
         case Aggregation():
-            yield from _parts(value.value, kind)
+            yield from parts_in(value.value, kind)
         case Arithmetic():
-            yield from _parts(value.left, kind)
-            yield from _parts(value.right, kind)
+            yield from parts_in(value.left, kind)
+            yield from parts_in(value.right, kind)
         case _:
             pass
 

@@ -28,7 +28,9 @@ from ..errors import NotificationFailed, WebhookKeyUnreadable
 from .settings import AlertSettings, Webhook
 from .webhook import Sender, Signer, read_signer
 
-__all__ = ("Notice", "Receivers")
+__all__ = ("NOTIFICATION_OUTCOMES", "Notice", "Receivers")
+
+NOTIFICATION_OUTCOMES = ("sent", "failed", "refused")
 
 _log = logging.getLogger("airswasm.alerts")
 _FIRST_SECONDS, _MOST_SECONDS = 1.0, 300.0
@@ -68,6 +70,7 @@ class _Receiver:
     webhook: Webhook
     failure: str = ""
     hint: str = ""
+    has_no_key: bool = False
     refused: str = ""
     changed: anyio.Event = field(default_factory=anyio.Event)
 
@@ -97,8 +100,10 @@ class Receivers:
         self._home, self._told, self._clock = home, told, clock
         self._sender = sender or Sender(settings, home)
         self._receivers = [_Receiver(each) for each in settings.webhooks]
+        for each in self._receivers:
+            self._check_key(each)
         self._firing: dict[str, Notice] = {}
-        self.outcomes = {"sent": 0, "failed": 0, "refused": 0}
+        self.outcomes = dict.fromkeys(NOTIFICATION_OUTCOMES, 0)
         for gone in told.keys() - {each.name for each in settings.webhooks}:
             del told[gone]
 
@@ -111,6 +116,8 @@ class Receivers:
     def findings(self) -> Iterator[Finding]:
         """Iterate over the receivers that cannot be told."""
         for each in self._receivers:
+            if each.has_no_key:  # an operator may have put it there
+                self._check_key(each)
             if each.failure:
                 yield Finding(
                     Health.DEGRADED, "alerts", f"a receiver cannot be told: {each.failure}",
@@ -121,6 +128,8 @@ class Receivers:
         """Tell receivers until cancelled, each in a task of its own."""
         async with anyio.create_task_group() as tasks:
             for each in self._receivers:
+                if each.failure:
+                    _log.warning("%s", each.failure)
                 tasks.start_soon(self._serve, each)
 
     async def _serve(self, receiver: _Receiver) -> None:
@@ -140,6 +149,17 @@ class Receivers:
                     receiver.failure = receiver.refused = ""
                     pause = _FIRST_SECONDS
 
+    def _check_key(self, receiver: _Receiver) -> None:
+        """Read the secrets of a receiver before the first alert needs them."""
+        try:
+            read_signer(receiver.webhook, self._home)
+        except WebhookKeyUnreadable as error:
+            receiver.has_no_key = True
+            receiver.failure, receiver.hint = str(error), error.explanation.hint
+        else:
+            if receiver.has_no_key:
+                receiver.has_no_key, receiver.failure = False, ""
+
     def _note_failure(
         self, receiver: _Receiver, error: NotificationFailed | WebhookKeyUnreadable, number: str
     ) -> None:
@@ -150,6 +170,7 @@ class Receivers:
         if receiver.failure != str(error):
             _log.warning("%s", error)
         receiver.failure, receiver.hint = str(error), error.explanation.hint
+        receiver.has_no_key = isinstance(error, WebhookKeyUnreadable)
 
     def _news(self, receiver: _Receiver) -> list[dict[str, Any]]:
         """Return what a receiver does not know yet: what fires, and what does no more."""

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Literal
+from typing import Literal, get_args
 
 from .evaluating import evaluate
 from .history import Labels, SampleHistory
 from .rules import AlertRule
 
-__all__ = ("MOST_ALERTS", "ActiveAlert", "AlertState", "next_alerts")
+__all__ = ("ALERT_STATES", "MOST_ALERTS", "ActiveAlert", "AlertState", "next_alerts")
 
 AlertState = Literal["pending", "firing"]
+ALERT_STATES: tuple[AlertState, ...] = get_args(AlertState)
 
 MOST_ALERTS = 1_000
 """Alerts of one rule at a time."""

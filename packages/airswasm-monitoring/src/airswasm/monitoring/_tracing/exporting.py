@@ -18,7 +18,7 @@ import ssl
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
@@ -67,6 +67,12 @@ class ExportCounts:
     failed: int = 0
     rejected: int = 0
     retries: int = 0
+
+    def numbers(self, made: int) -> dict[str, int]:
+        """Return how many spans were made, and what became of those for a collector."""
+        numbers = asdict(self)
+        del numbers["retries"]
+        return {"made": made, **numbers}
 
 
 class Exporter:

@@ -1,8 +1,12 @@
-"""The last traces, in memory, to look at without a collector."""
+"""The last traces, in memory, to look at without a collector.
+
+A trace belongs to the component whose message ended first in it. Where there is no room, the
+component that has the most gives its oldest: one that gets a thousand messages a second would push
+out all others, and theirs are those that an operator looks for.
+"""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -59,17 +63,35 @@ class TraceRecord:
 
 
 class _Kept:
-    __slots__ = ("left_out", "receipts", "size_bytes", "spans")
+    __slots__ = ("left_out", "number", "owner", "receipts", "size_bytes", "spans")
 
-    def __init__(self) -> None:
+    def __init__(self, owner: _Share, number: int) -> None:
+        self.owner = owner
+        self.number = number
         self.receipts: list[Receipt] = []
         self.spans = 0
         self.left_out = 0
         self.size_bytes = 0
 
 
+class _Share:
+    """The traces of one component, the oldest first."""
+
+    __slots__ = ("name", "size_bytes", "traces")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.traces: dict[str, _Kept] = {}
+        self.size_bytes = 0
+
+    @property
+    def age(self) -> int:
+        """The higher, the older is the oldest of them."""
+        return -next(iter(self.traces.values())).number
+
+
 class RecentTraces:
-    """At most so many traces, and so many bytes; the one that began first is dropped first.
+    """At most so many traces, and so many bytes; the component with the most gives its oldest.
 
     Attributes:
         most: How many.
@@ -77,7 +99,9 @@ class RecentTraces:
     """
 
     def __init__(self, most: int, most_bytes: int) -> None:
-        self._traces: OrderedDict[str, _Kept] = OrderedDict()
+        self._traces: dict[str, _Kept] = {}
+        self._shares: dict[str, _Share] = {}
+        self._begun = 0
         self._size_bytes = 0
         self.most, self.most_bytes = most, most_bytes
 
@@ -99,9 +123,8 @@ class RecentTraces:
         trace = receipt.trace
         if trace is None or not self.most:
             return
-        kept = self._traces.get(trace.context.trace_id)
-        if kept is None:
-            kept = self._traces[trace.context.trace_id] = _Kept()
+        trace_id = trace.context.trace_id
+        kept = self._traces.get(trace_id) or self._begin(trace_id, receipt.receiver)
         if kept.spans + spans > _MOST_SPANS:
             kept.left_out += spans
             return
@@ -109,6 +132,7 @@ class RecentTraces:
         kept.receipts.append(receipt)
         kept.spans += spans
         kept.size_bytes += size_bytes
+        kept.owner.size_bytes += size_bytes
         self._size_bytes += size_bytes
         self._make_room()
 
@@ -131,12 +155,32 @@ class RecentTraces:
         found = [each for each in self._traces if each.startswith(trace_id)]
         return _record(found[0], self._traces[found[0]]) if len(found) == 1 else None
 
+    def _begin(self, trace_id: str, owner: str) -> _Kept:
+        share = self._shares.get(owner)
+        if share is None:
+            share = self._shares[owner] = _Share(owner)
+        self._begun += 1
+        kept = self._traces[trace_id] = share.traces[trace_id] = _Kept(share, self._begun)
+        return kept
+
     def _make_room(self) -> None:
-        while self._traces and (
-            len(self._traces) > self.most or self._size_bytes > self.most_bytes
-        ):
-            _, kept = self._traces.popitem(last=False)
-            self._size_bytes -= kept.size_bytes
+        while len(self._traces) > self.most:
+            self._drop_from(
+                max(self._shares.values(), key=lambda each: (len(each.traces), each.age))
+            )
+        while self._size_bytes > self.most_bytes:
+            self._drop_from(
+                max(self._shares.values(), key=lambda each: (each.size_bytes, each.age))
+            )
+
+    def _drop_from(self, share: _Share) -> None:
+        oldest = next(iter(share.traces))
+        kept = share.traces.pop(oldest)
+        del self._traces[oldest]
+        share.size_bytes -= kept.size_bytes
+        self._size_bytes -= kept.size_bytes
+        if not share.traces:
+            del self._shares[share.name]
 
 
 def _record(trace_id: str, kept: _Kept) -> TraceRecord:

@@ -40,7 +40,7 @@ class TracingSettings:
     """
 
     traces: Literal["on", "off"] = "on"
-    sample: float = 0.01
+    sample: float = 0.001
     kept: int = 100
     kept_bytes: int = 8 * 2**20
     endpoint: str = ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from uuid import uuid4
 
 import anyio
@@ -96,9 +95,7 @@ class Traces:
 
     def numbers(self) -> dict[str, int]:
         """Return how many spans were made, and what became of those for a collector."""
-        counts = asdict(self.counts)
-        del counts["retries"]
-        return {"made": self.spans, **counts}
+        return self.counts.numbers(self.spans)
 
     def findings(self) -> list[Finding]:
         """Return what is wrong with the collector."""

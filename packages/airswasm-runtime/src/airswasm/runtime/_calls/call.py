@@ -104,7 +104,8 @@ class Call(Single):
     Attributes:
         function: what was called.
         fuel_used: fuel that it used, once it is done.
-        seconds: from its beginning to its end, once it is done and if it was itemized.
+        ended_at: the time of its end (`monotonic`), once it is done and if its use is added up;
+            else 0.0.
     """
 
     __slots__ = (
@@ -132,9 +133,9 @@ class Call(Single):
         "_value",
         "_wake",
         "_work",
+        "ended_at",
         "fuel_used",
         "function",
-        "seconds",
     )
 
     def __init__(
@@ -142,7 +143,7 @@ class Call(Single):
     ) -> None:
         self.function: str = function
         self.fuel_used: int = 0
-        self.seconds: float = 0.0
+        self.ended_at: float = 0.0
         self._use: FunctionUse | None = None
         self._measured: Measurement | None = None
         self._instance = instance
@@ -175,6 +176,11 @@ class Call(Single):
     def state(self) -> CallState:
         """The next thing that it needs."""
         return self._state
+
+    @property
+    def seconds(self) -> float:
+        """The seconds from its beginning to its end; 0.0 where `ended_at` is."""
+        return max(0.0, self.ended_at - self._started)
 
     def poll(self) -> CallState:
         """Run the guest for one slice at most.
@@ -466,7 +472,7 @@ class Call(Single):
     def _note_slices(self, use: FunctionUse, measured: Measurement) -> None:
         """Add up how long this call, which is done, was not at work."""
         self._note_waited(self._target)
-        measured.end_slice(self._started + self.seconds)
+        measured.end_slice(self.ended_at)
         use.idle_seconds += max(0.0, self.seconds - measured.busy)
 
     def _adopt(self, work: Any) -> Pending:  # a coroutine, which no type of `outcome` says
@@ -677,7 +683,8 @@ class Call(Single):
         self._keep = None
         use = self._use
         if use is not None:
-            seconds = monotonic() - self._started
+            self.ended_at = ended_at = monotonic()
+            seconds = ended_at - self._started
             use.fuel += self.fuel_used
             use.seconds += seconds  # as `use.add`, without a call
             if use._low < seconds <= use._high:
@@ -685,7 +692,6 @@ class Call(Single):
             else:
                 use._move(seconds)
             if self._measured is not None:
-                self.seconds = seconds
                 self._note_slices(use, self._measured)
         if self._work is not None:  # it ended before a task awaited the host function
             self._work.close()
