@@ -286,6 +286,34 @@ def test_what_is_worthless_is_not_handled(sent: list[tuple[str, int]]) -> None:
     with_autojump(run)
 
 
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 20)), max_size=9))
+def test_what_becomes_worthless_while_a_handler_waits_is_not_handled(
+    sent: list[tuple[int, int]],
+) -> None:
+    """Also where nothing else happens in the host meanwhile."""
+
+    async def run() -> None:
+        async with ActorSystem() as system:
+            handled: list[object] = []
+
+            async def receive(message: Message, _context: Context) -> None:
+                handled.append(message.payload)
+                await anyio.sleep(sent[int(str(message.payload))][0])
+
+            ref, wall = system.spawn(receive), system.broker.wall_time()
+            expected, passed = [], 0
+            for number, (seconds, deadline) in enumerate(sent):
+                ref.tell(str(number), envelope=Envelope(deadline=wall + deadline + 0.5))
+                if deadline >= passed:
+                    expected.append(str(number))
+                    passed += seconds
+            assert await ref.drain(100)
+            assert handled == expected
+            assert system.books().expired == len(sent) - len(expected)
+
+    with_autojump(run)
+
+
 async def _ask_in_vain(system: ActorSystem, payload: str, seconds: int) -> None:
     with contextlib.suppress(AskTimeout):
         await system.broker.ask("svc", payload, timeout=seconds)

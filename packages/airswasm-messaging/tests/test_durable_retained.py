@@ -227,3 +227,69 @@ async def test_the_bounds_hold_for_what_is_stored(tmp_path: Path) -> None:
         with pytest.raises(RetainedFull):
             host.retained.retain(RetainedValue("orders.2", b"x", "a/b", Envelope("id")))
         assert case_of(await host.retain("orders.2", b"x")) == "rate-limited"
+
+
+@pytest.mark.parametrize("end", ["removed", "purged", "replaced", "kept"])
+async def test_what_settings_keep_follows_a_reload(tmp_path: Path, end: str) -> None:
+    """A topic that is kept again has the value of today, and none that ended meanwhile."""
+    topics = DurableSettings(topics=("orders.**",))
+    async with hosting(tmp_path) as host:
+        for topic in ("a.state", "orders.1"):
+            await host.retain(topic, b"old", "a/mine")
+        host.retained.hold_to(settings=topics, limits=MessagingLimits(retained_values=9))
+        if end == "purged":
+            await host.retained.forget("a/mine")
+        elif end != "kept":
+            await host.retain("a.state", b"" if end == "removed" else b"new", "a/mine")
+        before = host.values()
+        host.retained.hold_to(settings=KEPT)
+        host.retained.hold_to(limits=MessagingLimits(retained_values=8))  # settings stay
+        await host.store.namespace("x").set("k", b"")  # the disk has all before that
+        assert host.values() == before
+    async with hosting(tmp_path) as host:
+        assert host.values() == before
+
+
+async def test_the_store_holds_nothing_of_what_is_kept_no_longer(tmp_path: Path) -> None:
+    """A purge finds everything there is, also after settings have changed."""
+    async with hosting(tmp_path) as host:
+        space = host.store.namespace("airswasm-retained")
+        await host.retain("a.state", b"secret")
+        assert len(list(space.read_page("").entries)) == 1
+        host.retained.hold_to(settings=DurableSettings())
+        assert host.values() == {"a.state": b"secret"}
+        assert list(space.read_page("").entries) == []
+
+
+async def test_a_value_that_nothing_waits_for_and_the_disk_refuses(tmp_path: Path) -> None:
+    """The host notes it, and the topic has the value that it had before."""
+    async with hosting(tmp_path) as host:
+        await host.retain("a.state", b"old")
+        host.store.backend.sync = refuse  # type: ignore[method-assign]
+        take_back = host.retained.retain(RetainedValue("a.state", b"new", "a/b", Envelope("id")))
+        with anyio.fail_after(30):
+            while host.retained.effort("a.*") and host.values() != {"a.state": b"old"}:
+                await anyio.sleep(0.001)
+        take_back()  # twice is as once
+        assert host.values() == {"a.state": b"old"}
+        assert host.actors.events.listener_errors > 0
+
+
+async def test_a_purge_whose_write_fails_says_so(tmp_path: Path) -> None:
+    """Also where the disk fails later than the write: it is called again."""
+    async with hosting(tmp_path) as host:
+        await host.retain("a.state", b"x")
+        host.store.backend.sync = refuse  # type: ignore[method-assign]
+        with pytest.raises(StorageUnavailable):
+            await host.retained.forget("a/b")
+
+
+async def test_many_stored_values_come_back(tmp_path: Path) -> None:
+    """More than the store reads at once."""
+    async with hosting(tmp_path) as host:
+        count = host.store.limits.page_entries + 5
+        topics = [f"orders.{number}" for number in range(count)]
+        for topic in topics:
+            host.retained.retain(RetainedValue(topic, b"x", "a/b", Envelope("id")))
+    async with hosting(tmp_path) as host:
+        assert sorted(host.values()) == sorted(topics)

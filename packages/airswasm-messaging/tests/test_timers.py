@@ -328,7 +328,7 @@ async def test_a_damaged_timer_keeps_no_host_from_starting(
 
 @given(
     payload=st.binary(max_size=50),
-    seconds=st.floats(0, 1e9),
+    seconds=st.floats(0.001, 1e9),
     due=st.floats(0, 1e10),
     repeats=st.booleans(),
     names=st.tuples(st.text(max_size=9), st.text(max_size=9), st.text(max_size=9)),

@@ -259,7 +259,8 @@ class Store:
         log = self._logs.get(name)
         if log is None:
             log = self._logs[name] = Log(self, name, bounds or LogBounds())
-        elif bounds is not None:
+        elif bounds is not None and bounds != log.bounds:
+            log.flush()  # what was accepted stays accepted
             log.bounds = bounds
         if log.bounds.age_seconds is not None:
             self.trim_soon()

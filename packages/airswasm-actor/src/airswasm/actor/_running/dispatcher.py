@@ -379,6 +379,7 @@ class Dispatcher(Exchange):
         elif envelope is None or envelope.deadline is None:
             has_expired = False
         else:
+            self.read_clock()  # an async handler may have waited long since the last round
             has_expired = envelope.deadline <= self.now + self.wall_offset
             if has_expired and request is not None:
                 request.fail(AskTimeout(cell.name, request.seconds or 0.0, is_inherited=True))

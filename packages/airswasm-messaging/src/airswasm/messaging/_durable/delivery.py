@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
-from airswasm.actor import DeathReason, DeliveryError, EventKind, LifecycleEvent, NoRoute
+from airswasm.actor import DeathReason, DeliveryError, EventKind, LifecycleEvent
 from airswasm.security import Pattern
 from airswasm.storage import StorageError
 
@@ -71,7 +71,7 @@ class DurableDelivery:
         self.counters = counters or MessagingCounters()
         self.settings = settings or DurableSettings()
         self._guard, self._policy = guard, policy
-        self._names = KnownNames(store)
+        self._names = KnownNames(store, actors.events.note_error)
         self._known: dict[str, Known] = {}
         self._boxes: dict[str, DurableMailbox] = {}
         self._carried: dict[str, Subscription] = {}
@@ -197,10 +197,7 @@ class DurableDelivery:
 
     def carry(self, target: str, message: Message, done: Accepted | None) -> None:
         """Take a message for a name; see `Carrier.carry`."""
-        box = self._boxes.get(target)
-        if box is None:
-            raise NoRoute(target)
-        box.put(pack_message(message, target), message, done)
+        self._boxes[target].put(pack_message(message, target), message, done)
 
     def keeps(self, subscriber: str, topic: str) -> bool:
         """Return whether a publication to this subscriber is written; see `Carrier.keeps`."""
@@ -223,18 +220,16 @@ class DurableDelivery:
                 self.counters.durable_refused += 1
                 self.letters.bury(message, name, DeathReason.UNDELIVERED, error, _nothing)
             return ()
-        waiting = _Countdown(done)
+        waiting = None if done is None else _Countdown(done)
         taken: list[str] = []
         for name in subscribers:
-            waiting.left += 1
             try:
                 self._box(name, self.settings.terms).put(record, message, waiting)
             except DeliveryError:
-                waiting.left -= 1
-            else:
-                taken.append(name)
-        if taken:
-            waiting.begin()
+                continue
+            taken.append(name)
+        if waiting is not None and taken:
+            waiting.begin(len(taken))
         return taken
 
     def subscribed(self, pattern: str, subscriber: str) -> None:
@@ -347,17 +342,20 @@ class _Countdown:
     It has failed when one of them could not be written: the publisher may publish it again.
     """
 
-    def __init__(self, done: Accepted | None) -> None:
-        self.left = 1
+    def __init__(self, done: Accepted) -> None:
+        self._left = 0
         self._done = done
         self._error: BaseException | None = None
 
     def __call__(self, error: BaseException | None) -> None:
         self._error = self._error or error
-        self.left -= 1
-        if not self.left and self._done is not None:
-            self._done(self._error)
+        self._count(-1)
 
-    def begin(self) -> None:
-        """Count the call that started it."""
-        self(None)
+    def begin(self, writes: int) -> None:
+        """Wait for so many writes, of which some may have ended already."""
+        self._count(writes)
+
+    def _count(self, change: int) -> None:
+        self._left += change
+        if not self._left:
+            self._done(self._error)

@@ -235,9 +235,9 @@ class DurableMailbox:
         try:
             message, _ = unpack_message(entry.payload)
         except RecordUnreadable as error:
-            return self._bury(Message(entry.payload), DeathReason.UNDELIVERED, error)
+            return self._bury(entry, Message(entry.payload), DeathReason.UNDELIVERED, error)
         if self._succession.tries >= self._terms.attempts:
-            return self._bury(message, DeathReason.EXHAUSTED, self._cause)
+            return self._bury(entry, message, DeathReason.EXHAUSTED, self._cause)
         if self._is_expired(entry, message):
             self._show_expired(entry, message)
             self._expire(entry)
@@ -254,7 +254,7 @@ class DurableMailbox:
         except ActorStopped:
             self._succession.put_back()
         except DeliveryError as error:
-            return self._bury(message, DeathReason.UNDELIVERED, error)
+            return self._bury(entry, message, DeathReason.UNDELIVERED, error)
         else:
             self._host.counters.durable_repeated += entry.attempt > 1
         return False
@@ -297,7 +297,7 @@ class DurableMailbox:
             self._wait(pause_after(self._succession.tries))
         else:
             message, _ = unpack_message(entry.payload)
-            self._bury(message, DeathReason.UNDELIVERED, error)
+            self._bury(entry, message, DeathReason.UNDELIVERED, error)
         self.pump()
 
     def _acknowledge(self) -> None:
@@ -329,12 +329,12 @@ class DurableMailbox:
 
     # -- giving up -----------------------------------------------------------------------------
 
-    def _bury(self, message: Message, reason: DeathReason, cause: BaseException | None) -> bool:
+    def _bury(
+        self, entry: LogEntry, message: Message, reason: DeathReason, cause: BaseException | None
+    ) -> bool:
         """Make a dead letter of the message in hand; return whether it is acknowledged already."""
-        entry = self._succession.in_hand
-        asker = None if entry is None else self._askers.get(entry.number)
-        if entry is not None:
-            message = self._tried(message, entry, max(1, self._succession.tries))
+        asker = self._askers.get(entry.number)
+        message = self._tried(message, entry, max(1, self._succession.tries))
         self._is_burying = True
 
         def on_kept() -> None:

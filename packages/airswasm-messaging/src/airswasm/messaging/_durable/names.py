@@ -6,13 +6,14 @@ or not started yet, are accepted at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING
 
 import cbor2
 
 from .._delivery import Delivery
+from ..errors import RecordUnreadable
 
 if TYPE_CHECKING:
     from airswasm.storage import Store
@@ -38,9 +39,16 @@ class Known:
 
 
 class KnownNames:
-    """The durable names of a store."""
+    """The durable names of a store.
 
-    def __init__(self, store: Store) -> None:
+    Args:
+        store: The store.
+        on_damage: Told of a record that cannot be read. Its name is left out until it is declared,
+            or subscribes, again; its messages stay in their log.
+    """
+
+    def __init__(self, store: Store, on_damage: Callable[[RecordUnreadable], None]) -> None:
+        self._on_damage = on_damage
         self._space = store.namespace(
             _NAMESPACE, quota_bytes=_NO_QUOTA, durability=None, has_batch_bounds=False
         )
@@ -55,8 +63,10 @@ class KnownNames:
         while True:
             page = self._space.read_page("", after)
             for entry in page.entries:
-                terms, patterns = cbor2.loads(entry.value)
-                yield entry.key, Known(terms and Delivery(*terms), set(patterns))
+                try:
+                    yield entry.key, _unpack(entry.value)
+                except RecordUnreadable as error:
+                    self._on_damage(error)
             after = page.next
             if after is None:
                 return
@@ -80,3 +90,19 @@ class KnownNames:
             terms = None if known.terms is None else astuple(known.terms)
             value = cbor2.dumps([terms, sorted(known.patterns)])
         self._space.write({name: value}, lambda _error: None)
+
+
+def _unpack(stored: bytes) -> Known:
+    """Return what is known of a name.
+
+    Raises:
+        RecordUnreadable: The bytes are damaged, or of a newer version.
+    """
+    try:
+        terms, patterns = cbor2.loads(stored)
+        known = Known(terms and Delivery(*terms), set(patterns))
+    except Exception as error:  # whatever a damaged record makes of the terms
+        raise RecordUnreadable(str(error)) from error
+    if not all(isinstance(each, str) for each in known.patterns):
+        raise RecordUnreadable("its patterns are no texts")
+    return known

@@ -66,7 +66,7 @@ class DurableRetained:
         """Take other bounds, or other topics that outlive the host, over; None leaves them.
 
         Tighter bounds take nothing away that is there. A topic that outlives the host no more is
-        removed from the store at its next start.
+        removed from the store: memory alone has its value from then on.
         """
         self._values.limits = limits or self._values.limits
         if settings is None:
@@ -75,7 +75,7 @@ class DurableRetained:
         before = {topic for topic in topics if self._keeps(topic)}
         self._kept = _patterns_of(settings)
         for topic in topics:
-            if topic not in before and self._keeps(topic):
+            if self._keeps(topic) is not (topic in before):
                 self._write_quietly(topic)
 
     def open(self) -> None:
@@ -193,9 +193,9 @@ class DurableRetained:
             self._events.note_error(error)
 
     def _row(self, topic: str) -> tuple[str, bytes | None]:
-        """Return the key of a topic, which may be longer than a key, and what it has now."""
+        """Return the key of a topic, which may be longer than a key, and what is stored for it."""
         key = hashlib.sha256(topic.encode()).hexdigest()
-        found = next(self._values.matching(topic), None)
+        found = next(self._values.matching(topic), None) if self._keeps(topic) else None
         return key, None if found is None else _pack(found)
 
     def _stored(self) -> Iterator[RetainedValue]:

@@ -25,7 +25,7 @@ from .._quota import SendingQuota
 from ..errors import RateExceeded, TimerInvalid
 from .settings import TimerSettings
 from .stored import StoredTimers
-from .timer import ScheduledMessage
+from .timer import LONGEST, SHORTEST, ScheduledMessage
 
 if TYPE_CHECKING:
     from airswasm.actor import Accepted, ActorSystem, Scheduler
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 __all__ = ("Schedule",)
 
 _SCHEDULE = "messaging:schedule"
-_LONGEST = 100 * 366 * 86_400.0
-_SHORTEST = 0.001
-"""Seconds of an interval of Python code."""
 _NUMBER_BITS = 12
 """Of an id, behind the milliseconds of the host's start: JSON has 53 bits for both."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 30.0
@@ -409,14 +406,14 @@ class Schedule:
 
     def _check(self, timer: ScheduledMessage) -> None:
         owner, seconds, settings = timer.owner, timer.seconds, self.settings
-        if not 0 <= seconds <= _LONGEST:
+        if not 0 <= seconds <= LONGEST:
             raise TimerInvalid(owner, "a delay is 0 or more, and not more than a century")
         if timer.is_durable and self._stored is None:
             raise TimersNotDurable(owner)
         refusal = self._quota.policy.acceptance_of(timer.target).refuse(timer.payload)
         if refusal is not None:
             raise refusal
-        shortest = _SHORTEST if timer.is_trusted else settings.shortest
+        shortest = SHORTEST if timer.is_trusted else settings.shortest
         if timer.repeats and seconds < shortest:
             raise TimerInvalid(owner, f"the shortest interval is {shortest * 1000:g} ms")
         if timer.is_trusted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,12 @@ from ..errors import MessageNotStorable, RecordUnreadable
 if TYPE_CHECKING:
     from airswasm.runtime import Timer
 
-__all__ = ("ScheduledMessage", "pack_timer", "unpack_timer")
+__all__ = ("LONGEST", "SHORTEST", "ScheduledMessage", "pack_timer", "unpack_timer")
 
+LONGEST = 100 * 366 * 86_400.0
+"""Seconds of a delay."""
+SHORTEST = 0.001
+"""Seconds of an interval."""
 _VERSION = 1
 
 
@@ -99,7 +104,7 @@ def unpack_timer(number: int, stored: bytes) -> ScheduledMessage:
         case [
             1, str(owner), str(target), bytes(payload), float(seconds), bool(repeats),
             float(due), str(origin), int(turn), *more,
-        ]:  # fmt: skip
+        ] if SHORTEST * repeats <= seconds <= LONGEST and math.isfinite(due):  # fmt: skip
             return ScheduledMessage(
                 number, owner, target, payload, seconds, repeats, True, due, origin, turn,
                 is_trusted=more[:1] == [True],

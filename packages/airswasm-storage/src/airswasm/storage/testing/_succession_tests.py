@@ -99,6 +99,24 @@ class SuccessionTests(Suite):
             await senders.wait(11)
             assert senders.errors == []
 
+    async def test_bounds_that_change_hold_from_the_next_post(self, open_store: OpenStore) -> None:
+        """What was accepted by those of before stays accepted, written or not."""
+        async with open_store(durability="sync") as store:
+            log, senders = store.log("a", LogBounds(entries=3)), Senders()
+            for _ in range(3):
+                log.post(b"x", senders)
+            assert store.log("a", LogBounds(entries=1)) is log
+            with pytest.raises(LogFull):
+                log.post(b"x", senders)
+            store.log("a", LogBounds(entries=4))
+            log.post(b"x", senders)
+            store.log("a", LogBounds(entries=5))
+            log.post(b"x", senders)
+            with pytest.raises(LogFull):
+                log.post(b"x", senders)
+            await senders.wait(5)
+            assert (senders.numbers, senders.errors) == ([1, 2, 3, 4, 5], [])
+
     async def test_one_entry_is_in_hand(self, open_store: OpenStore) -> None:
         """The next one acknowledges it; a restart delivers it again, and only it."""
         async with open_store() as store:
