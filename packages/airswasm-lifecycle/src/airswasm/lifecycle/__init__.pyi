@@ -50,6 +50,7 @@ from ._packages.manifest import (
     SupervisionSection,
 )
 from ._packages.package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
+from ._packages.sources import SourceFile, SourceIndex, check_artifact
 from ._reader import HomeReader
 from ._registry.approval import Approval, Approve
 from ._registry.checkpoint import DataCheckpoint
@@ -109,6 +110,7 @@ from .errors import (
     HomeUnusable,
     HostIsRunning,
     HostOffline,
+    InterpreterMissing,
     KeyNotTrusted,
     LearningRefused,
     LifecycleError,
@@ -143,8 +145,10 @@ from .errors import (
     SettingsGiven,
     SourceChanged,
     SourceFailed,
+    SourceIndexInvalid,
     SourceRefused,
     SourceTooLarge,
+    SourcesInvalid,
     SourceUnknown,
     StartFailed,
     StopNeeded,
@@ -160,6 +164,12 @@ from .errors import (
 )
 
 __all__ = (
+    "SourceFile",
+    "SourceIndex",
+    "check_artifact",
+    "InterpreterMissing",
+    "SourceIndexInvalid",
+    "SourcesInvalid",
     "parse_bytes",
     "NameQuota",
     "BlockingSystem",

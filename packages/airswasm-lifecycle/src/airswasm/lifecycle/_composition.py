@@ -104,6 +104,7 @@ from ._hosting.data_keeper import DataKeeper, find_snapshots
 from ._hosting.deciding import find_layers, roles_layer
 from ._hosting.exports import Calls
 from ._hosting.hosting import Hosting
+from ._hosting.interpreted import Interpreters
 from ._hosting.loading import Loader
 from ._hosting.pressure import Pressure
 from ._hosting.providers import Observer, Offer, find_observers, find_offers
@@ -412,8 +413,9 @@ class OpenHome:
             self._guard.add_layer(layer)
         interfaces = [offer.interface for offer in self._offers]
         loader = self._loader = Loader(
-            self._engine, interfaces, self._stored.artifacts, self.blocks.contract
-        )
+            self._engine, interfaces, self._stored.artifacts, self.blocks.contract,
+            Interpreters(self._engine, self.blocks, self.home.cache_folder),
+        )  # fmt: skip
         doors = Doors(self._offers, self._guard, self.blocks.contract)
         self._trials = Trials(Copies(store), doors, loader)
         recordings = self._recordings = self._kept_recordings = Recordings(

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from airswasm.lifecycle import MANIFEST_NAME, Manifest
+from airswasm.lifecycle import MANIFEST_NAME, Manifest, SourceIndex, check_artifact
 from airswasm.security import Kinds
-from airswasm.wit import Blocks, ContractReport, check_component
+from airswasm.wit import Blocks, ContractReport
 
 from ._confinement import Confinement
+from ._shared import build_index
 from ._tool import run_tool
 from ._toolchain import BuildPlan, Step, toolchain_of
 from ._wit_deps import add_wit_packages
@@ -64,10 +65,10 @@ class Artifact:
     """A built component that meets the contract.
 
     Attributes:
-        path: The wasm file.
+        path: The wasm file, or the index of its sources.
         name: The component's name.
         version: Its version.
-        size_bytes: Its size.
+        size_bytes: Its size; that of all files of an index.
         seconds: Duration of the build.
         report: Its imports and exports, and the capabilities that they need.
     """
@@ -102,7 +103,8 @@ def build_project(
         ToolMissing: A tool is not installed; the error has the command that installs it.
         BuildFailed: A tool refused the sources; the error has file and line.
         BuildTimedOut: A step took longer than `timeout`.
-        ArtifactInTheWay: A file that is no WebAssembly lies at the artifact's path.
+        ArtifactInTheWay: A file that no build writes lies at the artifact's path.
+        NotShareable: A Python project asks for what the shared interpreter has not.
         ArtifactMissing: `[build] command` wrote nothing at the artifact's path.
         ContractViolation: The component does not meet the contract; the error lists every problem.
     """
@@ -131,18 +133,27 @@ def build_project(
         path=target,
         name=manifest.name,
         version=manifest.version,
-        size_bytes=target.stat().st_size,
+        size_bytes=_size(folder, target),
         seconds=time.monotonic() - started,
         report=report,
     )
 
 
 def _is_artifact(target: Path) -> bool:
-    """Whether a build may write there: on nothing, on an empty file, or on WebAssembly."""
+    """Whether a build may write there: on nothing, on an empty file, or on an artifact."""
     if not target.is_file():
         return not target.exists()
     with target.open("rb") as file:
-        return file.read(4) in (b"", b"\0asm")
+        head = file.read(64)
+    return head[:4] in (b"", b"\0asm") or SourceIndex.is_index(head)
+
+
+def _size(folder: Path, target: Path) -> int:
+    content = target.read_bytes()
+    if not SourceIndex.is_index(content):
+        return len(content)
+    files = SourceIndex.parse(content, str(target)).files.values()
+    return len(content) + sum((folder / each.path).stat().st_size for each in files)
 
 
 def _run_all(
@@ -154,20 +165,30 @@ def _run_all(
     run: Callable[[Step, int, int], None],
 ) -> ContractReport:
     steps = steps_of(manifest, plan)
+    if _is_shared(manifest):
+        progress(BuildProgress("collect", 1, 2, 0.0))
+        plan.output.write_bytes(build_index(plan.folder, manifest, blocks).to_bytes())
     for number, step in enumerate(steps, start=1):
         run(step, number, len(steps) + 1)
     produced = plan.output if plan.output.is_file() else target
     if not produced.is_file() or not produced.resolve().is_relative_to(plan.folder):
         raise ArtifactMissing(Path(manifest.build.artifact))
-    progress(BuildProgress("check", len(steps) + 1, len(steps) + 1, 0.0))
+    last = len(steps) + 1 + _is_shared(manifest)
+    progress(BuildProgress("check", last, last, 0.0))
     offered = {*blocks.interfaces, *blocks.contract.host_interfaces}
-    report = check_component(produced, offered=offered, against=blocks.contract)
+    artifact = produced.read_bytes()
+    report = check_artifact(artifact, offered=offered, against=blocks.contract)
     report.raise_for_problems()
     return report
 
 
+def _is_shared(manifest: Manifest) -> bool:
+    build = manifest.build
+    return build.language == "python" and build.mode == "shared" and not build.command
+
+
 def steps_of(manifest: Manifest, plan: BuildPlan) -> Sequence[Step]:
-    """Return the commands of a build, in order.
+    """Return the commands of a build, in order; a shared Python component needs none.
 
     Raises:
         LanguageNotSupported, ToolMissing, NotAProject: There is no way to build it here.
@@ -176,6 +197,8 @@ def steps_of(manifest: Manifest, plan: BuildPlan) -> Sequence[Step]:
     if command:
         words = tuple(shlex.split(command[0])) if len(command) == 1 else command
         return (Step("command", words[0], words),)
+    if _is_shared(manifest):
+        return ()
     toolchain = toolchain_of(manifest.build.language)
     if toolchain is None:
         raise LanguageNotSupported(manifest.build.language, _LANGUAGES, nearest=None)

@@ -28,6 +28,7 @@ __all__ = (
     "InvalidProjectName",
     "LanguageNotSupported",
     "NotAProject",
+    "NotShareable",
     "SdkError",
     "TemplateNotFound",
     "ToolMissing",
@@ -208,6 +209,31 @@ class ToolMissing(SdkError):
         )
         self.tool = tool
         self.install_command = install_command
+
+
+class NotShareable(SdkError):
+    """A Python project asks for what the shared interpreter has not.
+
+    Attributes:
+        what: The part of the project.
+        reason: Why it does not fit.
+    """
+
+    explanation = ErrorCode(
+        "E0720",
+        "not for the shared interpreter",
+        "All Python components that are built with `mode = \"shared\"` run in one interpreter, "
+        "which has the interfaces of the contract and the standard library, and needs memory for "
+        "them.",
+        "change what the message names, or build the component with its own interpreter: `mode = "
+        "\"standalone\"` under [build] of Component.toml",
+    )
+
+    code = "E0720"
+
+    def __init__(self, what: str, reason: str, hint: str) -> None:
+        super().__init__(f"{what}: {reason}", hint=hint)
+        self.what, self.reason = what, reason
 
 
 class BuildFailed(SdkError):

@@ -204,6 +204,9 @@ class BuildSection:
     """`[build]`: how to build the wasm, and the files of the package."""
 
     language: Language = "other"
+    mode: Literal["standalone", "shared"] = "standalone"
+    """`standalone` builds wasm; `shared` leaves a Python component as its sources, which run in the
+    interpreter that all of them share."""
     artifact: RelativePath = "component.wasm"
     command: Command = ()
     """A program with its arguments, or one line of text; empty for the language's default."""
