@@ -27,6 +27,7 @@ from ._hosting.component_timers import ComponentTimers
 from ._hosting.dead_letter_queue import DeadLetterQueue
 from ._hosting.deciding import check_roles
 from ._hosting.exports import ExportedFunction, InstalledComponent
+from ._hosting.interpreted import is_compiled, load_package
 from ._hosting.profile import Delivered, FunctionProfile, Profile
 from ._hosting.status import ComponentStatus, SystemStatus
 from ._keeping.archive import BackupSummary
@@ -167,6 +168,8 @@ __all__ = (
     "SourceFile",
     "SourceIndex",
     "check_artifact",
+    "is_compiled",
+    "load_package",
     "InterpreterMissing",
     "SourceIndexInvalid",
     "SourcesInvalid",

@@ -97,6 +97,7 @@ from ._home.earlier import keep_earlier, keep_earlier_file, written_rows
 from ._home.forgetting import Forgetting
 from ._home.history_settings import HistorySettings
 from ._home.home import Home
+from ._home.interpreters import KeptInterpreters
 from ._home.logbook import LogBook
 from ._home.logfiles import LogLimits
 from ._home.policy import HostPolicy, mode_problems
@@ -412,10 +413,13 @@ class OpenHome:
         for layer in find_layers(self.blocks, self.services):
             self._guard.add_layer(layer)
         interfaces = [offer.interface for offer in self._offers]
-        loader = self._loader = Loader(
-            self._engine, interfaces, self._stored.artifacts, self.blocks.contract,
-            Interpreters(self._engine, self.blocks, self.home.cache_folder),
+        interpreters = self._interpreters = Interpreters(
+            self._engine, self.blocks, self.home.cache_folder,
+            KeptInterpreters(self.home.interpreters_folder),
         )  # fmt: skip
+        loader = self._loader = Loader(
+            self._engine, interfaces, self._stored.artifacts, self.blocks.contract, interpreters
+        )
         doors = Doors(self._offers, self._guard, self.blocks.contract)
         self._trials = Trials(Copies(store), doors, loader)
         recordings = self._recordings = self._kept_recordings = Recordings(

@@ -31,7 +31,7 @@ FILE_NAME = "interpreter.wasm.zst"
 _MAGIC = b"airswasm-interpreter-1\n"
 _DIGEST_LENGTH = 64
 _ENTRY = "airswasm_interpreter"
-_LEVEL = 15
+_LEVEL = 9
 _SECONDS = 900
 
 

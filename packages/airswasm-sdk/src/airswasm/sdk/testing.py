@@ -29,6 +29,7 @@ its scheduling).
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
@@ -39,7 +40,14 @@ from types import TracebackType
 from typing import Self, cast
 
 from airswasm.actor import MessageTooLarge
-from airswasm.lifecycle import LOGGING_INTERFACE, MANIFEST_NAME, Manifest, limits_of
+from airswasm.lifecycle import (
+    LOGGING_INTERFACE,
+    MANIFEST_NAME,
+    Manifest,
+    Package,
+    limits_of,
+    load_package,
+)
 from airswasm.messaging import MESSAGING_INTERFACE, TIMERS_INTERFACE
 from airswasm.runtime import (
     Caller,
@@ -160,7 +168,8 @@ class ComponentHarness:
         replies: Answers of the components that it calls, by their names. Others are unknown.
         config: Replaces `[config]` of the manifest, as JSON text.
         interfaces: Additional host interfaces, such as your own fakes.
-        cache_folder: Folder for compiled code between runs; by default in the project's `build`.
+        cache_folder: Folder for compiled code between runs; by default in the project's `build`,
+            for a shared Python component that of `AIRSWASM_HOME`, where the interpreter may be.
 
     Attributes:
         published: Messages that it published, oldest first.
@@ -187,7 +196,7 @@ class ComponentHarness:
             raise ArtifactMissing(self._artifact, built=False)
         self._config = config if config is not None else self.manifest.config_json
         self._extra = tuple(interfaces)
-        self._cache_folder = cache_folder or self._artifact.parent / ".compiled"
+        self._cache_folder = cache_folder or self._default_cache()
         self._disk = MemoryDisk()
         self._record = _Record(replies or {})
         self._exits = AsyncExitStack()
@@ -207,7 +216,8 @@ class ComponentHarness:
                 Engine(EngineConfig(cache_folder=self._cache_folder))
             )
             self._store = await self._exits.enter_async_context(MemoryStore(self._disk))
-            component = await engine.load(self._artifact, name=self.manifest.name)
+            package = Package.read(self._project, signature="ignored")
+            component = await load_package(engine, package)
             self._linked = self._link(component)
             await self.start()
         except BaseException as error:
@@ -226,6 +236,12 @@ class ComponentHarness:
                 await self.stop()
         finally:
             await self._exits.__aexit__(kind, error, traceback)
+
+    def _default_cache(self) -> Path:
+        home = os.environ.get("AIRSWASM_HOME")
+        if home and self.manifest.build.mode == "shared":
+            return Path(home) / "cache"
+        return self._artifact.parent / ".compiled"
 
     @property
     def storage(self) -> Namespace:

@@ -13,7 +13,9 @@ interpreter. It takes no code from a package, and what it keeps runs in the sand
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -25,6 +27,7 @@ from airswasm.runtime import (
     Component,
     Effect,
     Engine,
+    EngineSettings,
     Err,
     GuestFault,
     HostInterface,
@@ -33,14 +36,20 @@ from airswasm.runtime import (
     Ok,
     ProgressSink,
 )
+from airswasm.runtime import is_compiled as is_compiled_for
 from airswasm.runtime.files import replace_file
 from airswasm.wit import Blocks, load_part
 from airswasm.wit.names import INTERPRETER_COMPILE, INTERPRETER_SOURCES
 
+from .._home.artifacts import Removed
+from .._home.configuration import Configuration
+from .._home.home import Home
+from .._home.interpreters import KeptInterpreters
+from .._packages.package import Package
 from .._packages.sources import SourceIndex
 from ..errors import InterpreterMissing, SourcesInvalid
 
-__all__ = ("Interpreters", "refusing")
+__all__ = ("Interpreters", "is_compiled", "load_package", "refusing")
 
 _COMPILING = Limits(memory_bytes=256 * 2**20, fuel=20_000_000_000, timeout=60.0)
 _DIGEST_BYTES = 32
@@ -65,7 +74,7 @@ class Interpreters:
         engine: Runs them.
         blocks: Bring the interpreters.
         folder: Where compiled sources are kept; None for nowhere.
-        read_kept: Returns the bytes of an interpreter that the host has kept, by its ABI.
+        kept: The interpreters that the host keeps; None where it keeps none.
     """
 
     def __init__(
@@ -73,9 +82,9 @@ class Interpreters:
         engine: Engine,
         blocks: Blocks,
         folder: Path | None,
-        read_kept: Callable[[str], bytes | None] = lambda _abi: None,
+        kept: KeptInterpreters | None = None,
     ) -> None:
-        self._engine, self._blocks, self._read_kept = engine, blocks, read_kept
+        self._engine, self._blocks, self._kept = engine, blocks, kept
         self._code = _CodeCache(folder / _CODE_FOLDER if folder is not None else None)
         self._loaded: dict[str, _Loaded] = {}
 
@@ -86,8 +95,24 @@ class Interpreters:
         """
         declared = self._blocks.interpreters.get(abi)
         if declared is None:
-            return self._read_kept(abi)
+            return None if self._kept is None else self._kept.read(abi)
         return cast("Callable[[], bytes]", load_part(declared.component))()
+
+    def wasm_of(self, artifacts: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield what the engine compiles for some artifacts: wasm itself, and interpreters."""
+        abis: set[str] = set()
+        for each in artifacts:
+            if SourceIndex.is_index(each):
+                abis.add(SourceIndex.parse(each, "the artifact").abi)
+            else:
+                yield each
+        yield from (wasm for abi in sorted(abis) if (wasm := self.read(abi)) is not None)
+
+    def keep_only(self, artifacts: Iterable[bytes], *, dry_run: bool) -> Removed:
+        """Remove the kept interpreters that none of some artifacts needs."""
+        indices = (SourceIndex.parse(a, "the artifact") for a in artifacts if SourceIndex.is_index(a))
+        abis = {each.abi for each in indices}
+        return Removed() if self._kept is None else self._kept.remove(abis, dry_run=dry_run)
 
     async def load(
         self,
@@ -120,7 +145,11 @@ class Interpreters:
                 wasm = await anyio.to_thread.run_sync(self.read, abi)
                 if wasm is None:
                     raise InterpreterMissing(name, abi, sorted(self._blocks.interpreters))
-                loaded.component = await self._engine.load(wasm, name=abi, progress=progress)
+                component = await self._engine.load(wasm, name=abi, progress=progress)
+                if self._kept is not None:
+                    with suppress(OSError):  # it runs all the same
+                        await anyio.to_thread.run_sync(self._kept.keep, abi, wasm)
+                loaded.component = component
             return loaded.component
 
     async def _compile(
@@ -154,6 +183,40 @@ class Interpreters:
         added = {keys[path]: code[path] for path in missing}
         await anyio.to_thread.run_sync(self._code.add, added)
         return code
+
+
+async def load_package(
+    engine: Engine, package: Package, blocks: Blocks | None = None
+) -> Component:
+    """Load the component of a package, wasm or sources, without a host.
+
+    Raises:
+        InterpreterMissing, SourcesInvalid: It is sources, and cannot be run here.
+        EngineError: It does not compile.
+    """
+    if not SourceIndex.is_index(package.wasm):
+        return await engine.load(package.wasm, name=package.name)
+    index = SourceIndex.parse(package.wasm, package.source)
+    interpreters = Interpreters(engine, blocks or Blocks.find(), engine.config.cache_folder)
+
+    def read(path: str, _digest: str) -> bytes:
+        return package.files[path]
+
+    return await interpreters.load(index, package.wasm_digest, package.name, read)
+
+
+def is_compiled(home: Path, wasm: bytes) -> bool:
+    """Return whether a home's cache has the compiled form of a component.
+
+    Raises:
+        ConfigurationInvalid: The home's settings are wrong.
+    """
+    where = Home(home)
+    if not where.cache_folder.is_dir():
+        return False
+    settings = Configuration.load(where.config_file, Blocks.find(), os.environ)
+    config = settings.get(EngineSettings).config(where.cache_folder)
+    return is_compiled_for(config, wasm)
 
 
 def refusing(component: Component) -> Iterator[HostInterface]:

@@ -32,6 +32,8 @@ for _each in pkgutil.iter_modules(wit_world.imports.__path__, "wit_world.imports
     importlib.import_module(_each.name)
 
 _MOST_TRACEBACK = 16_000
+_MOST_FRAMES = 30
+"""Of a traceback, the last ones: each costs a parse of its line, for the marks below it."""
 _app = {}
 
 
@@ -70,7 +72,9 @@ def _trace(error):
     while frames is not None and not frames.tb_frame.f_code.co_filename.startswith("/app/"):
         frames = frames.tb_next
     try:
-        lines = traceback.format_exception(type(error), error, frames or error.__traceback__)
+        lines = traceback.format_exception(
+            type(error), error, frames or error.__traceback__, limit=-_MOST_FRAMES
+        )
     except Exception:
         return _text(error)
     text = "".join(lines).rstrip()
@@ -164,7 +168,8 @@ class Compiler(exports.Compiler):
     def compile(self, source, path):
         """Return the marshalled code."""
         try:
-            return marshal.dumps(compile(source, airswasm_sources.ROOT + path, "exec", dont_inherit=True))
+            code = compile(source, airswasm_sources.ROOT + path, "exec", dont_inherit=True)
+            return marshal.dumps(code)
         except SyntaxError as error:
             raise Err(f"{error.lineno or 1}: {error.msg}") from None
         except (ValueError, RecursionError, MemoryError, OverflowError) as error:

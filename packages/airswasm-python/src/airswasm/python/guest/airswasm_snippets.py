@@ -54,6 +54,6 @@ def _shown(error):
     while trace is not None and trace.tb_frame.f_code.co_filename != _FILE:
         trace = trace.tb_next
     try:
-        return "".join(traceback.format_exception(type(error), error, trace))
+        return "".join(traceback.format_exception(type(error), error, trace, limit=-30))
     except Exception:
         return f"{type(error).__name__}, which cannot be shown\n"
