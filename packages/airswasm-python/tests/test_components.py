@@ -88,6 +88,7 @@ async def test_it_is_installed_updated_rolled_back_and_survives_the_host(
         assert await system.send("local/it", b"") == b"one 1"
         await system.update(second, approve=lambda _plan: True)
         assert await system.send("local/it", b"") == b"two 2"
+        await system.read_world("local/it")
         assert [each.name for each in system.info("local/it").exports] == [
             "airswasm:component/handler@0.1.0",
             "airswasm:component/lifecycle@0.1.0",
@@ -121,7 +122,7 @@ async def test_what_an_app_raises_is_a_refused_message_and_a_traceback_in_the_lo
         for message, answer in ((b"rare", b"wave"), (b"loop", b"slept"), (b"", b"fine")):
             assert await system.send("local/it", message) == answer
         assert system.status().components[0].restarts == 0
-        text = "\n".join(each.message for each in system.logs.read("local/it"))
+        text = "\n".join(each.message for each in system.logs.recent("local/it"))
         assert 'File "/app/helper.py", line 3, in fail\n    raise ValueError(text)' in text
 
 
