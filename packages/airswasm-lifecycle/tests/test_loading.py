@@ -50,7 +50,9 @@ async def loader(tmp_path: Path, artifacts: CountingStore) -> AsyncIterator[Load
         HostInterface(STORAGE, dict.fromkeys(functions[:-1], refuse)),
     ]
     async with Engine(EngineConfig(cache_folder=tmp_path / "cache")) as engine:
-        yield Loader(engine, offered, artifacts, contract(), Interpreters(engine, Blocks.of(), None))
+        yield Loader(
+            engine, offered, artifacts, contract(), Interpreters(engine, Blocks.of(), None)
+        )
 
 
 def a_component(number: int) -> bytes:

@@ -55,7 +55,9 @@ def test_equal_sources_give_equal_bytes_whatever_their_order(
 
 
 @given(st.dictionaries(NAMES, st.binary(max_size=50), min_size=1, max_size=8), st.data())
-def test_a_change_of_any_file_is_another_index(files: dict[str, bytes], data: st.DataObject) -> None:
+def test_a_change_of_any_file_is_another_index(
+    files: dict[str, bytes], data: st.DataObject
+) -> None:
     files["app.py"] = b"pass"
     changed = data.draw(st.sampled_from(sorted(files)))
     assert index_of(files).digest != index_of({**files, changed: files[changed] + b"#"}).digest
@@ -78,7 +80,10 @@ def test_a_change_of_any_file_is_another_index(files: dict[str, bytes], data: st
         ("files", {"app.py": ["app.py", "0" * 64], "/x.py": ["x.py", "0" * 64]}),
         ("files", {"app.py": ["app.py", "0" * 64], "a\0.py": ["x.py", "0" * 64]}),
         ("files", {"app.py": [{}, "0" * 64]}),
-        ("files", {f"m{n}.py": ["x.py", "0" * 64] for n in range(4_001)} | {"app.py": ["a", "0" * 64]}),
+        (
+            "files",
+            {f"m{n}.py": ["x.py", "0" * 64] for n in range(4_001)} | {"app.py": ["a", "0" * 64]},
+        ),
     ],
 )
 def test_what_no_build_writes_is_no_index(key: str, value: object) -> None:
@@ -89,7 +94,8 @@ def test_what_no_build_writes_is_no_index(key: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[" * 100_000, b"\xff", b'{"format":"airswasm-sources/1"' + b" " * 2**20]
+    "content",
+    [b"", b"{", b"[" * 100_000, b"\xff", b'{"format":"airswasm-sources/1"' + b" " * 2**20],
 )
 def test_bytes_that_are_no_index_are_one_error(content: bytes) -> None:
     with pytest.raises(SourceIndexInvalid):

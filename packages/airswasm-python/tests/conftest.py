@@ -1,4 +1,4 @@
-"""The interpreter, compiled once for all tests; each test's home begins with a copy of that cache."""
+"""The interpreter, compiled once for all tests; each home begins with a copy of that cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import anyio
 import pytest
 from airswasm.lifecycle import Home, Package, System
 from airswasm.python import component
-from airswasm.runtime import Engine, EngineConfig
+from airswasm.runtime import Engine, EngineSettings
 from airswasm.sdk import build_project
 from airswasm.security import PrivateKey
 
@@ -51,8 +51,6 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder that has the interpreter, as a host configures its engine."""
-    from airswasm.runtime import EngineSettings
-
     given = os.environ.get("AIRSWASM_PYTHON_CACHE")  # several runs share one, in a session of CI
     folder = Path(given) if given else tmp_path_factory.mktemp("compiled") / "cache"
 

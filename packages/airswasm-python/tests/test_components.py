@@ -158,7 +158,7 @@ async def test_an_interpreter_that_leaves_the_host_goes_on_for_what_is_installed
         await system.uninstall("local/it")
         await system.artifacts.gc()
     async with opened(blocks=without) as system:
-        with pytest.raises(InterpreterMissing, match="python-3.14-1; there is none"):
+        with pytest.raises(InterpreterMissing, match=r"python-3\.14-1; there is none"):
             await system.install(package(ECHO, version="0.2.0"), approve=lambda _plan: True)
 
 

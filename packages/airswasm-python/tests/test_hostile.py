@@ -51,7 +51,7 @@ async def test_bytecode_of_a_package_is_data(
 
     good = package("import evil\n" + ECHO, **{"evil.py": "answer = 'source'"})
     code = b"\0" * 16 + marshal.dumps(compile("answer = 'bytecode'", "evil.py", "exec"))
-    app = b"import evil\nclass Handler:\n    def handle_message(self, *_):\n        return evil.answer.encode()\n"
+    app = ("import evil\n" + ECHO.replace("payload\n", "evil.answer.encode()\n")).encode()
     source = b"answer = 'source'"
     index = SourceIndex(
         "python-3.14-1", "app.py", (HANDLER, LIFECYCLE), (),
@@ -109,7 +109,13 @@ async def test_a_source_that_takes_too_much_to_compile_is_refused(
     opened: OpenSystem, package: MakePackage, key: PrivateKey
 ) -> None:
     good = package(ECHO)
-    for text in (b"(" * 50_000, b"a" + b".b" * 100_000, b"-" * 500_000 + b"1", b"x = '\xff'", b"\0"):
+    for text in (
+        b"(" * 50_000,
+        b"a" + b".b" * 100_000,
+        b"-" * 500_000 + b"1",
+        b"x = '\xff'",
+        b"\0",
+    ):
         index = SourceIndex("python-3.14-1", "app.py", (HANDLER,), (), {"app.py": listed(text)})
         async with opened() as system:
             with pytest.raises(SourcesInvalid):

@@ -80,9 +80,15 @@ def test_what_a_computed_import_needs_is_included_by_name(tmp_path: Path) -> Non
 
 def test_modules_of_libraries_are_copied_into_the_build(tmp_path: Path) -> None:
     library = tmp_path / "library"
-    write(library if not library.mkdir() else library, **{
-        "pure/__init__.py": "from pure import part", "pure/part.py": "", "acme/tools/__init__.py": "",
-    })  # fmt: skip
+    library.mkdir()
+    write(
+        library,
+        **{
+            "pure/__init__.py": "from pure import part",
+            "pure/part.py": "",
+            "acme/tools/__init__.py": "",
+        },
+    )
     project = tmp_path / "project"
     project.mkdir()
     text = "import pure\nimport airswasm_codec\nfrom acme.tools import x\n" + HANDLER

@@ -5,6 +5,7 @@ library. Components that are built with `mode = "shared"` run in instances of it
 is for their authors.
 """
 
+from ._block import BLOCK
 from ._interpreter import ABI, component
 
-__all__ = ("ABI", "component")
+__all__ = ("ABI", "BLOCK", "component")

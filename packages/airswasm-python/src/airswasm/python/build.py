@@ -75,7 +75,7 @@ def _componentize(folder: Path, output: Path) -> None:
         raise RuntimeError("componentize-py is not installed: pip install componentize-py")
     world = (tool, "-q", "-d", str(folder / "wit"), "-w", "python")
     command = (*world, "componentize", _ENTRY, "-p", str(folder / "guest"), "-o", str(output))
-    done = subprocess.run(  # noqa: S603
+    done = subprocess.run(
         command, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False
     )
     if done.returncode != 0:

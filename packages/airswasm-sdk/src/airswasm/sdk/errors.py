@@ -222,11 +222,11 @@ class NotShareable(SdkError):
     explanation = ErrorCode(
         "E0720",
         "not for the shared interpreter",
-        "All Python components that are built with `mode = \"shared\"` run in one interpreter, "
+        'All Python components that are built with `mode = "shared"` run in one interpreter, '
         "which has the interfaces of the contract and the standard library, and needs memory for "
         "them.",
         "change what the message names, or build the component with its own interpreter: `mode = "
-        "\"standalone\"` under [build] of Component.toml",
+        '"standalone"` under [build] of Component.toml',
     )
 
     code = "E0720"

@@ -30,6 +30,7 @@ from airswasm.runtime import (
     EngineSettings,
     Err,
     GuestFault,
+    HostFunction,
     HostInterface,
     HostResource,
     Limits,
@@ -110,7 +111,9 @@ class Interpreters:
 
     def keep_only(self, artifacts: Iterable[bytes], *, dry_run: bool) -> Removed:
         """Remove the kept interpreters that none of some artifacts needs."""
-        indices = (SourceIndex.parse(a, "the artifact") for a in artifacts if SourceIndex.is_index(a))
+        indices = (
+            SourceIndex.parse(a, "the artifact") for a in artifacts if SourceIndex.is_index(a)
+        )
         abis = {each.abi for each in indices}
         return Removed() if self._kept is None else self._kept.remove(abis, dry_run=dry_run)
 
@@ -136,9 +139,7 @@ class Interpreters:
         sources = _sources(index.entry, code, files)
         return interpreter.specialized(name, digest, bound=(sources,), exports=index.exports)
 
-    async def _interpreter(
-        self, abi: str, name: str, progress: ProgressSink | None
-    ) -> Component:
+    async def _interpreter(self, abi: str, name: str, progress: ProgressSink | None) -> Component:
         loaded = self._loaded.setdefault(abi, _Loaded())
         async with loaded.lock:
             if loaded.component is None:
@@ -185,9 +186,7 @@ class Interpreters:
         return code
 
 
-async def load_package(
-    engine: Engine, package: Package, blocks: Blocks | None = None
-) -> Component:
+async def load_package(engine: Engine, package: Package, blocks: Blocks | None = None) -> Component:
     """Load the component of a package, wasm or sources, without a host.
 
     Raises:
@@ -245,9 +244,7 @@ def _read_all(index: SourceIndex, read: ReadFile) -> dict[str, bytes]:
     return {name: read(each.path, each.sha256) for name, each in index.files.items()}
 
 
-def _sources(
-    entry: str, code: Mapping[str, bytes], files: Mapping[str, bytes]
-) -> HostInterface:
+def _sources(entry: str, code: Mapping[str, bytes], files: Mapping[str, bytes]) -> HostInterface:
     def get_entry(_caller: Caller) -> str:
         return entry
 
@@ -257,7 +254,7 @@ def _sources(
     def get_text(_caller: Caller, path: str) -> bytes | None:
         return files.get(path)
 
-    functions = {"entry": get_entry, "code": get_code, "text": get_text}
+    functions: dict[str, HostFunction] = {"entry": get_entry, "code": get_code, "text": get_text}
     return HostInterface(
         INTERPRETER_SOURCES, functions, effects=dict.fromkeys(functions, Effect.NONE)
     )

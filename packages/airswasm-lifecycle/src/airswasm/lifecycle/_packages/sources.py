@@ -76,9 +76,7 @@ class SourceIndex:
             "entry": self.entry,
             "exports": sorted(self.exports),
             "imports": sorted(self.imports),
-            "files": {
-                name: [each.path, each.sha256] for name, each in sorted(self.files.items())
-            },
+            "files": {name: [each.path, each.sha256] for name, each in sorted(self.files.items())},
         }
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
@@ -110,11 +108,13 @@ class SourceIndex:
         if len(index.files) > _MOST_FILES:
             raise SourceIndexInvalid(where, f"more than {_MOST_FILES:,} files")
         for name in index.files:
-            reason = judge_path(name)
-            if reason is not None:
-                raise SourceIndexInvalid(where, f"{name[:140]!a}: {reason}")
+            problem = judge_path(name)
+            if problem is not None:
+                raise SourceIndexInvalid(where, f"{name[:140]!a}: {problem}")
         if index.entry not in index.files:
-            raise SourceIndexInvalid(where, f"its entry {index.entry[:140]!a} is not among its files")
+            raise SourceIndexInvalid(
+                where, f"its entry {index.entry[:140]!a} is not among its files"
+            )
         return index
 
     def check(self, digests: Mapping[str, str], where: str) -> None:

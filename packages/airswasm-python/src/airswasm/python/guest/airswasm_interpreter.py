@@ -14,7 +14,6 @@ import airswasm_sources
 airswasm_library.import_most()
 
 import importlib
-import linecache
 import marshal
 import os
 import pkgutil

@@ -133,4 +133,3 @@ class AbsenceFinder:
                 f"No module named {name!r}: the shared interpreter has no {module}; {instead}",
                 name=name,
             )
-        return None

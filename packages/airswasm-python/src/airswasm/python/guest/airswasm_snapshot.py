@@ -1,4 +1,4 @@
-"""What makes a snapshot that many instances share: warm code, and a heap without holes.
+"""A snapshot that many instances share: warm code, and a heap without holes.
 
 An instance maps the memory of the snapshot and copies a page when it writes to one. So what is made
 lazily is made before; and what an instance allocates must lie together, not in holes all over what
@@ -51,7 +51,7 @@ _HEAD = 21
 
 
 def settle():
-    """Leave the heap as instances are to find it; returns what must be kept alive."""
+    """Leave the heap as instances are to find it, and return what must stay alive."""
     linecache.clearcache()
     gc.collect()
     gc.freeze()
