@@ -47,6 +47,7 @@ from ._packages.manifest import (
     HealthSection,
     LimitsSection,
     Manifest,
+    PythonSection,
     RatesSection,
     SupervisionSection,
 )
@@ -165,6 +166,7 @@ from .errors import (
 )
 
 __all__ = (
+    "PythonSection",
     "SourceFile",
     "SourceIndex",
     "check_artifact",

@@ -21,7 +21,8 @@ from airswasm.security import Kinds
 from airswasm.wit import Blocks, ContractReport
 
 from ._confinement import Confinement
-from ._shared import build_index
+from ._requirements import unpack_requirements
+from ._shared import build_index, find_interpreter, python_of
 from ._tool import run_tool
 from ._toolchain import BuildPlan, Step, toolchain_of
 from ._wit_deps import add_wit_packages
@@ -105,6 +106,8 @@ def build_project(
         BuildTimedOut: A step took longer than `timeout`.
         ArtifactInTheWay: A file that no build writes lies at the artifact's path.
         NotShareable: A Python project asks for what the shared interpreter has not.
+        RequirementUnusable: A package that it requires is not pure Python.
+        LockUnusable: A package that it requires is not the one that was locked.
         ArtifactMissing: `[build] command` wrote nothing at the artifact's path.
         ContractViolation: The component does not meet the contract; the error lists every problem.
     """
@@ -167,7 +170,13 @@ def _run_all(
     steps = steps_of(manifest, plan)
     if _is_shared(manifest):
         progress(BuildProgress("collect", 1, 2, 0.0))
-        plan.output.write_bytes(build_index(plan.folder, manifest, blocks).to_bytes())
+        libraries = plan.scratch / "libraries"
+        libraries.mkdir()
+        if manifest.python.requires:
+            python = python_of(find_interpreter(blocks))
+            unpack_requirements(plan.folder, manifest.python.requires, python, libraries)
+        index = build_index(plan.folder, manifest, blocks, (libraries,))
+        plan.output.write_bytes(index.to_bytes())
     for number, step in enumerate(steps, start=1):
         run(step, number, len(steps) + 1)
     produced = plan.output if plan.output.is_file() else target

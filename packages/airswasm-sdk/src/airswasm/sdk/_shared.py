@@ -32,7 +32,7 @@ from ._diagnostic import Diagnostic
 from ._toolchain import WORLD
 from .errors import BuildFailed, NotAProject, NotShareable, ToolMissing
 
-__all__ = ("LEAST_MEMORY_BYTES", "build_index", "find_interpreter")
+__all__ = ("LEAST_MEMORY_BYTES", "build_index", "find_interpreter", "python_of")
 
 LEAST_MEMORY_BYTES = 32 * 2**20
 """The interpreter starts with 29 MiB, which all instances share until they write to it."""
@@ -63,6 +63,11 @@ def find_interpreter(blocks: Blocks) -> Interpreter:
             needed_for='a Python component with mode = "shared"',
         )
     return max(found, key=lambda each: [int(n) if n.isdecimal() else 0 for n in _parts(each.abi)])
+
+
+def python_of(interpreter: Interpreter) -> str:
+    """Return the version of Python that an interpreter runs: `3.14` of `python-3.14-1`."""
+    return interpreter.abi.split("-")[1]
 
 
 def _parts(abi: str) -> list[str]:

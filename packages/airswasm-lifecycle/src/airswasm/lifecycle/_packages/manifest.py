@@ -55,6 +55,7 @@ __all__ = (
     "HealthSection",
     "LimitsSection",
     "Manifest",
+    "PythonSection",
     "RatesSection",
     "SupervisionSection",
 )
@@ -215,6 +216,14 @@ class BuildSection:
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
+class PythonSection:
+    """`[python]`: what a component in Python is made of beside its own modules."""
+
+    requires: Texts = ()
+    """Packages of pure Python, as pip names them; python.lock has what they came to."""
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
 class RatesSection:
     """`[limits.rates]`: limits for each second."""
 
@@ -353,6 +362,7 @@ class Manifest:
 
     component: ComponentSection
     build: BuildSection = field(default_factory=BuildSection)
+    python: PythonSection = field(default_factory=PythonSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
     capabilities: dict[str, tuple[StrictStr, ...]] = field(
         default_factory=dict[str, tuple[str, ...]]

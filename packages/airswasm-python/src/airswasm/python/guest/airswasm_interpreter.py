@@ -81,7 +81,8 @@ def _trace(error):
 
 
 def _log(error):
-    logging.log(logging.Level.ERROR, _trace(error))
+    for line in _trace(error).splitlines():
+        logging.log(logging.Level.ERROR, line)
 
 
 def _answer(call):
