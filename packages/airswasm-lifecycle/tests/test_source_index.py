@@ -8,8 +8,13 @@ from collections.abc import Mapping
 from hashlib import sha256
 
 import pytest
-from airswasm.lifecycle import Package, SourceFile, SourceIndex, check_artifact
-from airswasm.lifecycle.errors import InterpreterMissing, SourceIndexInvalid, SourcesInvalid
+from airswasm.lifecycle import Manifest, Package, SourceFile, SourceIndex, check_artifact
+from airswasm.lifecycle.errors import (
+    InterpreterMissing,
+    ManifestInvalid,
+    SourceIndexInvalid,
+    SourcesInvalid,
+)
 from airswasm.security import PrivateKey
 from airswasm.wit import contract
 from hypothesis import given
@@ -146,3 +151,13 @@ def test_the_errors_survive_a_pickle_and_say_what_to_do() -> None:
         assert (type(again), str(again), again.hint) == (type(error), str(error), error.hint)
         assert again.hint
     assert InterpreterMissing("a/b", "python-3.14-1", ()).hint == "pip install airswasm-python"
+
+
+def test_only_python_is_shared() -> None:
+    text = MANIFEST.decode()
+    assert Manifest.parse(text).build.mode == "shared"
+    assert Manifest.parse(text.replace('mode = "shared"\n', "")).build.mode == "standalone"
+    with pytest.raises(ManifestInvalid, match="only Python has a shared interpreter"):
+        Manifest.parse(text.replace('"python"', '"c"'))
+    required = Manifest.parse(text + '[python]\nrequires = ["attrs>=24", "six"]\n')
+    assert required.python.requires == ("attrs>=24", "six")

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+import airswasm.python
 import anyio
 import pytest
 from airswasm.lifecycle import Home, Package, System
 from airswasm.python import component
+from airswasm.python.build import FILE_NAME, build
 from airswasm.runtime import Engine, EngineSettings
 from airswasm.sdk import build_project
 from airswasm.security import PrivateKey
@@ -51,6 +53,9 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder that has the interpreter, as a host configures its engine."""
+    package = Path(airswasm.python.__file__).parent
+    if not (package / FILE_NAME).is_file():  # an editable install
+        build(package)
     given = os.environ.get("AIRSWASM_PYTHON_CACHE")  # several runs share one, in a session of CI
     folder = Path(given) if given else tmp_path_factory.mktemp("compiled") / "cache"
 

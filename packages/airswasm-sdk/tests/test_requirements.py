@@ -123,6 +123,12 @@ def test_a_wheel_writes_into_its_folder_only(tmp_path: Path, make_wheel: MakeWhe
     assert not (tmp_path / "above.py").exists()
 
 
+def test_a_build_from_source_does_not_ask_pip(tmp_path: Path, make_wheel: MakeWheel) -> None:
+    make_wheel("outer")
+    with pytest.raises(RequirementUnusable, match="no network"):
+        unpack_requirements(tmp_path, ("outer",), "3.14", tmp_path / "none", is_offline=True)
+
+
 @pytest.mark.parametrize(
     "content",
     [b"{", b"[]", b"{}", b'{"format":"airswasm-python-lock/1","python":"3.14","requires":["a"],'

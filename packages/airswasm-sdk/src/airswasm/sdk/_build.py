@@ -128,6 +128,10 @@ def build_project(
         )
         run = partial(_run_step, progress=progress or _silent, timeout=timeout, plan=plan,
                       confinement=confinement)  # fmt: skip
+        if _is_shared(manifest):
+            _collect(
+                manifest, plan, progress or _silent, blocks, is_offline=confinement is not None
+            )
         report = _run_all(manifest, plan, target, progress or _silent, blocks, run)
         if plan.output.is_file():
             plan.output.replace(target)
@@ -159,6 +163,26 @@ def _size(folder: Path, target: Path) -> int:
     return len(content) + sum((folder / each.path).stat().st_size for each in files)
 
 
+def _collect(
+    manifest: Manifest,
+    plan: BuildPlan,
+    progress: Callable[[BuildProgress], None],
+    blocks: Blocks,
+    *,
+    is_offline: bool,
+) -> None:
+    """Collect the sources of a shared Python component, and write their index."""
+    progress(BuildProgress("collect", 1, 2, 0.0))
+    libraries = plan.scratch / "libraries"
+    libraries.mkdir()
+    requires = manifest.python.requires
+    if requires:
+        python = python_of(find_interpreter(blocks))
+        unpack_requirements(plan.folder, requires, python, libraries, is_offline=is_offline)
+    index = build_index(plan.folder, manifest, blocks, (libraries,))
+    plan.output.write_bytes(index.to_bytes())
+
+
 def _run_all(
     manifest: Manifest,
     plan: BuildPlan,
@@ -168,15 +192,6 @@ def _run_all(
     run: Callable[[Step, int, int], None],
 ) -> ContractReport:
     steps = steps_of(manifest, plan)
-    if _is_shared(manifest):
-        progress(BuildProgress("collect", 1, 2, 0.0))
-        libraries = plan.scratch / "libraries"
-        libraries.mkdir()
-        if manifest.python.requires:
-            python = python_of(find_interpreter(blocks))
-            unpack_requirements(plan.folder, manifest.python.requires, python, libraries)
-        index = build_index(plan.folder, manifest, blocks, (libraries,))
-        plan.output.write_bytes(index.to_bytes())
     for number, step in enumerate(steps, start=1):
         run(step, number, len(steps) + 1)
     produced = plan.output if plan.output.is_file() else target

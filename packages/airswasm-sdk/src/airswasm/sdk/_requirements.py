@@ -36,8 +36,7 @@ _FORMAT = "airswasm-python-lock/1"
 _WHEEL = re.compile(r"([A-Za-z0-9_.]+)-([A-Za-z0-9_.!+]+)(-[^-]+)?-py[0-9.py]*-none-any\.whl")
 _PURE = ("--only-binary=:all:", "--platform=any", "--implementation=py", "--abi=none")
 _MOST_BYTES = 64 * 2**20
-_UNFOUND = re.compile(r"(?:No matching distribution found for|not find a version that satisfies the "
-                      r"requirement) ([^\s(]+)")  # fmt: skip
+_UNFOUND = re.compile(r"not find a version that satisfies the requirement ([^\s(]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,13 @@ class LockedWheel:
 
 
 def unpack_requirements(
-    folder: Path, requires: Sequence[str], python: str, target: Path, *, timeout: float = 600.0
+    folder: Path,
+    requires: Sequence[str],
+    python: str,
+    target: Path,
+    *,
+    timeout: float = 600.0,
+    is_offline: bool = False,
 ) -> None:
     """Unpack the packages of a project, and lock what was not locked before.
 
@@ -71,6 +76,7 @@ def unpack_requirements(
         python: The version of Python that runs them, `3.14`.
         target: An empty folder for their files.
         timeout: Seconds that pip may take.
+        is_offline: Whether pip must not run: what is not locked and in the cache is refused.
 
     Raises:
         RequirementUnusable: There is no such package, or no version of it is pure Python.
@@ -78,14 +84,15 @@ def unpack_requirements(
         ToolMissing: pip is not installed.
     """
     lock = _read_lock(folder / LOCK_NAME)
+    download = _refuse_download if is_offline else _download
     if lock is not None and lock[0] == tuple(requires) and lock[1] == python:
         wheels = lock[2]
         missing = [each for each in wheels if not (_cache() / each.sha256).is_file()]
         if missing:
             pinned = [each.requirement for each in missing]
-            _download(pinned, python, timeout, "--no-deps", "--require-hashes")
+            download(pinned, python, timeout, "--no-deps", "--require-hashes")
     else:
-        wheels = _download(list(requires), python, timeout)
+        wheels = download(list(requires), python, timeout)
         _write_lock(folder / LOCK_NAME, requires, python, wheels)
     for each in wheels:
         _unpack(_cache() / each.sha256, each, target)
@@ -109,6 +116,13 @@ def _download(
         if ended.exit_code != 0:
             raise _refusal(ended.output)
         return tuple(_keep(each) for each in sorted(wheels.iterdir()))
+
+
+def _refuse_download(
+    requirements: Sequence[str], _python: str, _timeout: float, *_arguments: str
+) -> tuple[LockedWheel, ...]:
+    reason = "a build from source has no network, and the cache has no such package"
+    raise RequirementUnusable(requirements[0].partition(" ")[0], reason)
 
 
 def _refusal(output: str) -> RequirementUnusable | LockUnusable:

@@ -189,7 +189,7 @@ class _Collected:
         self._add(path, content, is_own=is_own)
         try:
             return ast.parse(content, path)
-        except (SyntaxError, ValueError) as error:
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = getattr(error, "lineno", None)
             found = Diagnostic(getattr(error, "msg", None) or str(error), path, line,
                                getattr(error, "offset", None))  # fmt: skip

@@ -214,6 +214,10 @@ class BuildSection:
     include: tuple[RelativePath, ...] = ()
     """More files of the package; the signature covers them too."""
 
+    def __post_init__(self) -> None:
+        if self.mode == "shared" and self.language != "python":
+            raise ValueError(f'only Python has a shared interpreter, not "{self.language}"')
+
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class PythonSection:
