@@ -25,6 +25,7 @@ pytestmark = pytest.mark.anyio
 MakePackage = Callable[..., Package]
 OpenSystem = Callable[..., AbstractAsyncContextManager[System]]
 HANDLER = "airswasm:component/handler@0.1.0"
+STORAGE = "airswasm:component/storage@0.1.0"
 LIFECYCLE = "airswasm:component/lifecycle@0.1.0"
 ECHO = """
 class Handler:
@@ -169,3 +170,29 @@ class Handler:
         for name in ("../app", "/etc/passwd", "app/../app", "a" * 10_000, "..app", "nul\0"):
             answer = await system.send("local/it", name.encode())
             assert answer in (b"ModuleNotFoundError", b"TypeError", b"ValueError", b"ImportError")
+
+
+async def test_an_app_reaches_what_its_index_imports_and_nothing_else(
+    opened: OpenSystem, package: MakePackage, key: PrivateKey
+) -> None:
+    """Whatever the interpreter imports: a person who approves sees the imports of the index."""
+    app = """
+import importlib
+class Handler:
+    def handle_message(self, sender, topic, payload):
+        name = "wit_world.imports.storage"
+        return importlib.import_module(name).get("count") or b"none"
+"""
+    hidden = package(app)
+    index = SourceIndex.parse(hidden.wasm, "it")
+    assert not any("storage" in each for each in index.imports)
+    shown = SourceIndex(
+        index.abi, index.entry, index.exports, (*index.imports, STORAGE), index.files
+    )
+    async with opened() as system:
+        await system.install(hidden, approve=lambda _plan: True)
+        with pytest.raises(ActorFailed, match=r"wit/world\.wit does not import it"):
+            await system.send("local/it", b"")
+        await system.uninstall("local/it")
+        await system.install(remade(hidden, key, shown), approve=lambda _plan: True)
+        assert await system.send("local/it", b"") == b"none"

@@ -6,12 +6,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-from airswasm.lifecycle import MANIFEST_NAME, Manifest, Package, SourceIndex
+from airswasm.lifecycle import LOGGING_INTERFACE, MANIFEST_NAME, Manifest, Package, SourceIndex
+from airswasm.messaging import MESSAGING_INTERFACE
 from airswasm.sdk._shared import build_index
 from airswasm.sdk.errors import BuildFailed, NotAProject, NotShareable, ToolMissing
 from airswasm.wit import Block, Blocks, Interpreter, wit_folder
 from airswasm.wit.names import GUEST_HANDLER, GUEST_HEALTH, GUEST_LIFECYCLE
 
+STORAGE = "airswasm:component/storage@0.1.0"
 HANDLER = "class Handler:\n    pass\n"
 MANIFEST = """[component]
 name = "local/it"
@@ -118,6 +120,10 @@ def test_without_a_world_the_classes_are_the_exports(tmp_path: Path) -> None:
     folder = write(tmp_path, **{"app.py": text, "elsewhere.py": "class Health: pass"})
     made = index(folder)
     assert set(made.exports) == {GUEST_HANDLER, GUEST_LIFECYCLE, GUEST_HEALTH}
+    assert made.imports == (LOGGING_INTERFACE,)
+    imports = "from wit_world.imports import storage\nimport wit_world.imports.messaging\n"
+    write(folder, **{"elsewhere.py": imports + "class Health: pass"})
+    assert set(index(folder).imports) == {LOGGING_INTERFACE, MESSAGING_INTERFACE, STORAGE}
 
 
 def test_the_world_of_a_project_is_what_it_imports_and_exports(tmp_path: Path) -> None:

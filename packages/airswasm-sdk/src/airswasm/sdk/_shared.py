@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from airswasm.lifecycle import Manifest, SourceFile, SourceIndex
+from airswasm.lifecycle import LOGGING_INTERFACE, Manifest, SourceFile, SourceIndex
 from airswasm.wit import Blocks, Interpreter, guest_folder, read_wit
 from airswasm.wit.names import (
     GUEST_CALLBACKS,
@@ -105,9 +105,12 @@ def build_index(
     for each in manifest.build.include:
         collected.add_own(each)
     collected.vendor()
-    exports, imports = _world(folder, collected.entry)
+    exports, imports = _world(folder, collected, blocks)
     _check_world(exports, imports, blocks)
-    return SourceIndex(interpreter.abi, _ENTRY, exports, imports, collected.files)
+    imports = (*imports, LOGGING_INTERFACE)  # the interpreter logs what the component raises
+    return SourceIndex(
+        interpreter.abi, _ENTRY, exports, tuple(dict.fromkeys(imports)), collected.files
+    )
 
 
 @dataclass(slots=True)
@@ -117,6 +120,8 @@ class _Collected:
     folder: Path
     libraries: Sequence[Path]
     files: dict[str, SourceFile] = field(default_factory=dict[str, SourceFile])
+    imported: set[str] = field(default_factory=set[str])
+    """The absolute names that any of the sources imports."""
     entry: ast.Module = field(default_factory=lambda: ast.Module([], []))
     _vendored: dict[str, bytes] = field(default_factory=dict[str, bytes])
     _seen: set[str] = field(default_factory=set[str])
@@ -188,7 +193,9 @@ class _Collected:
         content = (root / path).read_bytes()
         self._add(path, content, is_own=is_own)
         try:
-            return ast.parse(content, path)
+            module = ast.parse(content, path)
+            self.imported.update(_imported(module))
+            return module
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = getattr(error, "lineno", None)
             found = Diagnostic(getattr(error, "msg", None) or str(error), path, line,
@@ -220,15 +227,22 @@ def _imported(module: ast.Module) -> Iterator[str]:
             yield from (f"{node.module}.{each.name}" for each in node.names)
 
 
-def _world(folder: Path, entry: ast.Module) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the exports and imports: those of the project's world, or those of its text."""
+def _world(
+    folder: Path, collected: _Collected, blocks: Blocks
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the exports and imports: those of the project's world, or those of its sources."""
     if any((folder / "wit").glob("*.wit")):
         world = read_wit(folder / "wit").main.worlds.get(WORLD)
         if world is None:
             raise NotAProject(folder, f"wit: world {WORLD}")
         exports = (*world.exports, *world.exported_functions)
         return exports, (*world.imports, *world.imported_functions)
-    return tuple(_exported(entry)), ()
+    offered = blocks.contract.host_interfaces.values()
+    names = {
+        f"wit_world.imports.{each.short_name.replace('-', '_')}": each.name for each in offered
+    }
+    imports = (interface for name, interface in names.items() if name in collected.imported)
+    return tuple(_exported(collected.entry)), tuple(imports)
 
 
 def _exported(entry: ast.Module) -> Iterator[str]:

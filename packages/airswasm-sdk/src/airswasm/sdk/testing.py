@@ -56,6 +56,7 @@ from airswasm.runtime import (
     Component,
     Engine,
     EngineConfig,
+    EngineSettings,
     Err,
     HostInterface,
     Instance,
@@ -196,7 +197,7 @@ class ComponentHarness:
             raise ArtifactMissing(self._artifact, built=False)
         self._config = config if config is not None else self.manifest.config_json
         self._extra = tuple(interfaces)
-        self._cache_folder = cache_folder or self._default_cache()
+        self._cache_folder = cache_folder
         self._disk = MemoryDisk()
         self._record = _Record(replies or {})
         self._exits = AsyncExitStack()
@@ -212,9 +213,7 @@ class ComponentHarness:
     async def __aenter__(self) -> Self:
         await self._exits.__aenter__()
         try:
-            engine = await self._exits.enter_async_context(
-                Engine(EngineConfig(cache_folder=self._cache_folder))
-            )
+            engine = await self._exits.enter_async_context(Engine(self._engine_config()))
             self._store = await self._exits.enter_async_context(MemoryStore(self._disk))
             package = Package.read(self._project, signature="ignored")
             component = await load_package(engine, package)
@@ -237,11 +236,14 @@ class ComponentHarness:
         finally:
             await self._exits.__aexit__(kind, error, traceback)
 
-    def _default_cache(self) -> Path:
+    def _engine_config(self) -> EngineConfig:
+        """Return a configuration; a shared component has that of a host, and its cache."""
+        beside = self._artifact.parent / ".compiled"
+        if self.manifest.build.mode != "shared":
+            return EngineConfig(cache_folder=self._cache_folder or beside)
         home = os.environ.get("AIRSWASM_HOME")
-        if home and self.manifest.build.mode == "shared":
-            return Path(home) / "cache"
-        return self._artifact.parent / ".compiled"
+        cache_folder = Path(home) / "cache" if home else beside
+        return EngineSettings().config(self._cache_folder or cache_folder)
 
     @property
     def storage(self) -> Namespace:

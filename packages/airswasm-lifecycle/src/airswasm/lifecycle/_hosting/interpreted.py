@@ -40,7 +40,7 @@ from airswasm.runtime import (
 from airswasm.runtime import is_compiled as is_compiled_for
 from airswasm.runtime.files import replace_file
 from airswasm.wit import Blocks, load_part
-from airswasm.wit.names import INTERPRETER_COMPILE, INTERPRETER_SOURCES
+from airswasm.wit.names import INTERPRETER_COMPILE, INTERPRETER_SOURCES, are_compatible
 
 from .._home.artifacts import Removed
 from .._home.configuration import Configuration
@@ -136,8 +136,8 @@ class Interpreters:
         interpreter = await self._interpreter(index.abi, name, progress)
         files = await anyio.to_thread.run_sync(_read_all, index, read)
         code = await self._compile(interpreter, index, files, name)
-        sources = _sources(index.entry, code, files)
-        return interpreter.specialized(name, digest, bound=(sources,), exports=index.exports)
+        bound = (*_undeclared(interpreter, index), _sources(index.entry, code, files))
+        return interpreter.specialized(name, digest, bound=bound, exports=index.exports)
 
     async def _interpreter(self, abi: str, name: str, progress: ProgressSink | None) -> Component:
         loaded = self._loaded.setdefault(abi, _Loaded())
@@ -218,15 +218,28 @@ def is_compiled(home: Path, wasm: bytes) -> bool:
     return is_compiled_for(config, wasm)
 
 
-def refusing(component: Component) -> Iterator[HostInterface]:
+def _undeclared(interpreter: Component, index: SourceIndex) -> Iterator[HostInterface]:
+    """Yield refusals of what an index does not import, as if the component had no such import."""
+    for each in refusing(interpreter, "wit/world.wit does not import it; add it, and build again"):
+        if not any(are_compatible(each.name, imported) for imported in index.imports):
+            yield each
+
+
+def refusing(
+    component: Component, reason: str = "a trial start grants nothing"
+) -> Iterator[HostInterface]:
     """Yield the interfaces that a component imports, with functions that all refuse.
 
     Without a configuration, the engine's own WASI interfaces expose nothing and reach nothing: a
     language runtime asks for clock, random bytes and environment while it starts.
     """
+
+    def refuse(_caller: Caller, *_arguments: object) -> object:
+        raise PermissionError(reason)
+
     for name, shape in component.imports.items():
         if name and not name.startswith(_HARMLESS):
-            functions = dict.fromkeys(shape.functions, _refuse)
+            functions = dict.fromkeys(shape.functions, refuse)
             resources = dict.fromkeys(shape.resources, HostResource())
             yield HostInterface(name, functions, resources)
 
@@ -234,10 +247,6 @@ def refusing(component: Component) -> Iterator[HostInterface]:
 _HARMLESS = tuple(
     f"wasi:{each}/" for each in ("cli", "clocks", "random", "io", "filesystem", "sockets")
 )
-
-
-def _refuse(_caller: Caller, *_arguments: object) -> object:
-    raise PermissionError("a trial start grants nothing")
 
 
 def _read_all(index: SourceIndex, read: ReadFile) -> dict[str, bytes]:
