@@ -41,9 +41,9 @@ def told(value: object) -> object:
 
 
 def test_all_of_them_are_looked_at() -> None:
-    """Every block has errors of its own, and there are many."""
+    """Those of each block that has some, and there are many."""
     blocks = {kind.__module__.split(".")[1] for kind in ERRORS}
-    assert blocks == {each.block.name for each in Blocks.find()}
+    assert blocks == {each.block.name for each in Blocks.find() if each.block.errors}
     assert len(ERRORS) > 150
 
 

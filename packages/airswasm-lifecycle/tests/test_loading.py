@@ -10,10 +10,11 @@ import anyio
 import pytest
 from airswasm.lifecycle import ArtifactCorrupt, MemoryTooSmall
 from airswasm.lifecycle._home.artifacts import ArtifactStore
+from airswasm.lifecycle._hosting.interpreted import Interpreters
 from airswasm.lifecycle._hosting.loading import Loader, wasi_of
 from airswasm.lifecycle._packages.manifest import Manifest
 from airswasm.runtime import Engine, EngineConfig, HostInterface, LinkedComponent
-from airswasm.wit import contract
+from airswasm.wit import Blocks, contract
 from wasmtime import wat2wasm
 
 Workshop = Any  # tests/conftest.py, which nothing can import
@@ -49,7 +50,9 @@ async def loader(tmp_path: Path, artifacts: CountingStore) -> AsyncIterator[Load
         HostInterface(STORAGE, dict.fromkeys(functions[:-1], refuse)),
     ]
     async with Engine(EngineConfig(cache_folder=tmp_path / "cache")) as engine:
-        yield Loader(engine, offered, artifacts, contract())
+        yield Loader(
+            engine, offered, artifacts, contract(), Interpreters(engine, Blocks.of(), None)
+        )
 
 
 def a_component(number: int) -> bytes:

@@ -260,3 +260,22 @@ async def test_a_function_of_the_world_itself_is_named(engine):
     linked = component.link([HostInterface("", {"log-line": lambda _caller, n: heard.append(n)})])
     await (await linked.instantiate(caller=Caller("x"))).call("#go")
     assert heard == [7]
+
+
+async def test_a_specialized_component_has_what_it_was_given(probe, probe_host):
+    """Bound imports are no imports any more, and hold whatever is linked; the code is shared."""
+    bound = HostInterface(probe_host.name, {**probe_host.functions, "wait": lambda _caller, ms: 7})
+    other = probe.specialized("test/other", "0" * 64, bound=[bound], exports=[""])
+    assert (other.name, other.digest, dict(other.imports)) == ("test/other", "0" * 64, {})
+    assert set(other.exports) == {""}
+    assert "test:probe/handler#handle-message" in probe.paths
+    assert "test:probe/handler#handle-message" not in other.paths
+    for offered in ([], [probe_host]):
+        instance = await other.link(offered).instantiate(caller=Caller("test/other"))
+        assert await instance.call("#nap", 1) == 7
+        assert not instance.has_export("test:probe/handler#handle-message")
+    with pytest.raises(UnsatisfiedImport):
+        probe.link([])
+    again = other.specialized("test/third", "1" * 64, bound=[], exports=())
+    assert (again.paths, dict(again.imports)) == ((), {})
+    again.link([])

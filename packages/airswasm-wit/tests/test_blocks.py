@@ -17,6 +17,7 @@ from airswasm.wit import (
     Capability,
     ErrorCode,
     Finding,
+    Interpreter,
     Metric,
     Section,
     Verb,
@@ -471,3 +472,20 @@ def test_a_part_is_what_its_path_names() -> None:
         with pytest.raises(BlockPartUnusable, match=reason) as caught:
             load_part(path, kind)
         assert caught.value.path == path
+
+
+def test_interpreters_are_found_by_their_abi() -> None:
+    """Two of one ABI would make it a question of order which of them runs a component."""
+    one = Block(
+        name="one", summary="One.", interpreters=(Interpreter("python-3.14-1", "python", "a:b"),)
+    )
+    two = Block(
+        name="two", summary="Two.", interpreters=(Interpreter("python-3.14-2", "python", "a:b"),)
+    )
+    assert set(Blocks.of(one, two).interpreters) == {"python-3.14-1", "python-3.14-2"}
+    both = Blocks.of(one, Block(name="too", summary="Too.", interpreters=one.interpreters))
+    assert not both.interpreters
+    assert "the interpreter python-3.14-1 comes from" in str(both.problems[0])
+    for wrong in ("Python", "../x", "a" * 65, ""):
+        with pytest.raises(ValueError, match="an ABI is named"):
+            Interpreter(wrong, "python", "a:b")

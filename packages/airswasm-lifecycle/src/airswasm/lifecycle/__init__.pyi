@@ -27,6 +27,7 @@ from ._hosting.component_timers import ComponentTimers
 from ._hosting.dead_letter_queue import DeadLetterQueue
 from ._hosting.deciding import check_roles
 from ._hosting.exports import ExportedFunction, InstalledComponent
+from ._hosting.interpreted import is_compiled, load_package
 from ._hosting.profile import Delivered, FunctionProfile, Profile
 from ._hosting.status import ComponentStatus, SystemStatus
 from ._keeping.archive import BackupSummary
@@ -46,10 +47,12 @@ from ._packages.manifest import (
     HealthSection,
     LimitsSection,
     Manifest,
+    PythonSection,
     RatesSection,
     SupervisionSection,
 )
 from ._packages.package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
+from ._packages.sources import SourceFile, SourceIndex, check_artifact
 from ._reader import HomeReader
 from ._registry.approval import Approval, Approve
 from ._registry.checkpoint import DataCheckpoint
@@ -109,6 +112,7 @@ from .errors import (
     HomeUnusable,
     HostIsRunning,
     HostOffline,
+    InterpreterMissing,
     KeyNotTrusted,
     LearningRefused,
     LifecycleError,
@@ -143,7 +147,9 @@ from .errors import (
     SettingsGiven,
     SourceChanged,
     SourceFailed,
+    SourceIndexInvalid,
     SourceRefused,
+    SourcesInvalid,
     SourceTooLarge,
     SourceUnknown,
     StartFailed,
@@ -161,6 +167,15 @@ from .errors import (
 )
 
 __all__ = (
+    "PythonSection",
+    "SourceFile",
+    "SourceIndex",
+    "check_artifact",
+    "is_compiled",
+    "load_package",
+    "InterpreterMissing",
+    "SourceIndexInvalid",
+    "SourcesInvalid",
     "parse_bytes",
     "NameQuota",
     "BlockingSystem",

@@ -97,6 +97,7 @@ from ._home.earlier import keep_earlier, keep_earlier_file, written_rows
 from ._home.forgetting import Forgetting
 from ._home.history_settings import HistorySettings
 from ._home.home import Home
+from ._home.interpreters import KeptInterpreters
 from ._home.logbook import LogBook
 from ._home.logfiles import LogLimits
 from ._home.policy import HostPolicy, mode_problems
@@ -105,6 +106,7 @@ from ._hosting.data_keeper import DataKeeper, find_snapshots
 from ._hosting.deciding import find_layers, roles_layer
 from ._hosting.exports import Calls
 from ._hosting.hosting import Hosting
+from ._hosting.interpreted import Interpreters
 from ._hosting.loading import Loader
 from ._hosting.pressure import Pressure
 from ._hosting.providers import Draining, Observer, Offer, find_observers, find_offers
@@ -412,8 +414,12 @@ class OpenHome:
         for layer in find_layers(self.blocks, self.services):
             self._guard.add_layer(layer)
         interfaces = [offer.interface for offer in self._offers]
+        interpreters = self._interpreters = Interpreters(
+            self._engine, self.blocks, self.home.cache_folder,
+            KeptInterpreters(self.home.interpreters_folder),
+        )  # fmt: skip
         loader = self._loader = Loader(
-            self._engine, interfaces, self._stored.artifacts, self.blocks.contract
+            self._engine, interfaces, self._stored.artifacts, self.blocks.contract, interpreters
         )
         doors = Doors(self._offers, self._guard, self.blocks.contract)
         beside = Beside()

@@ -608,7 +608,7 @@ class System(Talking, Looking):
             return Artifacts(self._registry, self._stored.artifacts)
         changes = ArtifactChanges(
             self._registry, self._stored.artifacts, self._ledger, self._retaining, self._engine,
-            self._alone,
+            self._interpreters, self._alone,
         )  # fmt: skip
         return Artifacts(self._registry, self._stored.artifacts, changes)
 

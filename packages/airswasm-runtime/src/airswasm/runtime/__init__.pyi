@@ -2,6 +2,7 @@ from ._account import Account, Holding, HostMemory, HostSettings, machine_descri
 from ._block import BLOCK
 from ._blocking import BlockingEngine, BlockingInstance, BlockingPool, in_thread
 from ._calls.call import Call, CallState
+from ._compile.compiler import is_compiled
 from ._component import Component, LinkedComponent
 from ._config import CompileLimits, CompileProgress, EngineConfig, ProgressSink
 from ._confining.launching import SYSTEM_FOLDERS, confined_python, missing_protections
@@ -197,6 +198,7 @@ __all__ = (
     "in_thread",
     "noting",
     "is_cancelled_by_scope",
+    "is_compiled",
     "machine_descriptors",
     "outlast",
     "self_test",

@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from airswasm.lifecycle import MANIFEST_NAME, Manifest
+from airswasm.lifecycle import MANIFEST_NAME, Manifest, SourceIndex, check_artifact
 from airswasm.security import Kinds
-from airswasm.wit import Blocks, ContractReport, check_component
+from airswasm.wit import Blocks, ContractReport
 
 from ._confinement import Confinement
+from ._requirements import unpack_requirements
+from ._shared import build_index, find_interpreter, python_of
 from ._tool import run_tool
 from ._toolchain import BuildPlan, Step, toolchain_of
 from ._wit_deps import add_wit_packages
@@ -64,10 +66,10 @@ class Artifact:
     """A built component that meets the contract.
 
     Attributes:
-        path: The wasm file.
+        path: The wasm file, or the index of its sources.
         name: The component's name.
         version: Its version.
-        size_bytes: Its size.
+        size_bytes: Its size; that of all files of an index.
         seconds: Duration of the build.
         report: Its imports and exports, and the capabilities that they need.
     """
@@ -102,7 +104,10 @@ def build_project(
         ToolMissing: A tool is not installed; the error has the command that installs it.
         BuildFailed: A tool refused the sources; the error has file and line.
         BuildTimedOut: A step took longer than `timeout`.
-        ArtifactInTheWay: A file that is no WebAssembly lies at the artifact's path.
+        ArtifactInTheWay: A file that no build writes lies at the artifact's path.
+        NotShareable: A Python project asks for what the shared interpreter has not.
+        RequirementUnusable: A package that it requires is not pure Python.
+        LockUnusable: A package that it requires is not the one that was locked.
         ArtifactMissing: `[build] command` wrote nothing at the artifact's path.
         ContractViolation: The component does not meet the contract; the error lists every problem.
     """
@@ -123,6 +128,10 @@ def build_project(
         )
         run = partial(_run_step, progress=progress or _silent, timeout=timeout, plan=plan,
                       confinement=confinement)  # fmt: skip
+        if _is_shared(manifest):
+            _collect(
+                manifest, plan, progress or _silent, blocks, is_offline=confinement is not None
+            )
         report = _run_all(manifest, plan, target, progress or _silent, blocks, run)
         if plan.output.is_file():
             plan.output.replace(target)
@@ -131,18 +140,47 @@ def build_project(
         path=target,
         name=manifest.name,
         version=manifest.version,
-        size_bytes=target.stat().st_size,
+        size_bytes=_size(folder, target),
         seconds=time.monotonic() - started,
         report=report,
     )
 
 
 def _is_artifact(target: Path) -> bool:
-    """Whether a build may write there: on nothing, on an empty file, or on WebAssembly."""
+    """Whether a build may write there: on nothing, on an empty file, or on an artifact."""
     if not target.is_file():
         return not target.exists()
     with target.open("rb") as file:
-        return file.read(4) in (b"", b"\0asm")
+        head = file.read(64)
+    return head[:4] in (b"", b"\0asm") or SourceIndex.is_index(head)
+
+
+def _size(folder: Path, target: Path) -> int:
+    content = target.read_bytes()
+    if not SourceIndex.is_index(content):
+        return len(content)
+    files = SourceIndex.parse(content, str(target)).files.values()
+    return len(content) + sum((folder / each.path).stat().st_size for each in files)
+
+
+def _collect(
+    manifest: Manifest,
+    plan: BuildPlan,
+    progress: Callable[[BuildProgress], None],
+    blocks: Blocks,
+    *,
+    is_offline: bool,
+) -> None:
+    """Collect the sources of a shared Python component, and write their index."""
+    progress(BuildProgress("collect", 1, 2, 0.0))
+    libraries = plan.scratch / "libraries"
+    libraries.mkdir()
+    requires = manifest.python.requires
+    if requires:
+        python = python_of(find_interpreter(blocks))
+        unpack_requirements(plan.folder, requires, python, libraries, is_offline=is_offline)
+    index = build_index(plan.folder, manifest, blocks, (libraries,))
+    plan.output.write_bytes(index.to_bytes())
 
 
 def _run_all(
@@ -159,15 +197,22 @@ def _run_all(
     produced = plan.output if plan.output.is_file() else target
     if not produced.is_file() or not produced.resolve().is_relative_to(plan.folder):
         raise ArtifactMissing(Path(manifest.build.artifact))
-    progress(BuildProgress("check", len(steps) + 1, len(steps) + 1, 0.0))
+    last = len(steps) + 1 + _is_shared(manifest)
+    progress(BuildProgress("check", last, last, 0.0))
     offered = {*blocks.interfaces, *blocks.contract.host_interfaces}
-    report = check_component(produced, offered=offered, against=blocks.contract)
+    artifact = produced.read_bytes()
+    report = check_artifact(artifact, offered=offered, against=blocks.contract)
     report.raise_for_problems()
     return report
 
 
+def _is_shared(manifest: Manifest) -> bool:
+    build = manifest.build
+    return build.language == "python" and build.mode == "shared" and not build.command
+
+
 def steps_of(manifest: Manifest, plan: BuildPlan) -> Sequence[Step]:
-    """Return the commands of a build, in order.
+    """Return the commands of a build, in order; a shared Python component needs none.
 
     Raises:
         LanguageNotSupported, ToolMissing, NotAProject: There is no way to build it here.
@@ -176,6 +221,8 @@ def steps_of(manifest: Manifest, plan: BuildPlan) -> Sequence[Step]:
     if command:
         words = tuple(shlex.split(command[0])) if len(command) == 1 else command
         return (Step("command", words[0], words),)
+    if _is_shared(manifest):
+        return ()
     toolchain = toolchain_of(manifest.build.language)
     if toolchain is None:
         raise LanguageNotSupported(manifest.build.language, _LANGUAGES, nearest=None)

@@ -13,7 +13,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from airswasm.wit import CONTRACT_VERSION
+from airswasm.wit import CONTRACT_VERSION, Blocks
 
 from ._template import find_template
 from ._wit_deps import copy_contract
@@ -72,11 +72,20 @@ def init_project(
             "identity": f"{namespace}/{short_name}",
             "template": template,
             "contract": CONTRACT_VERSION,
+            **_mode(),
         }
     )
     _write_at_once(folder, rendered)
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     return Project(folder, f"{namespace}/{short_name}", language, template, tuple(files))
+
+
+def _mode() -> dict[str, str]:
+    """Return how a Python component is built here: shared, where there is an interpreter."""
+    found = Blocks.find().interpreters.values()
+    if any(each.language == "python" for each in found):
+        return {"mode": "shared", "suffix": "json"}
+    return {"mode": "standalone", "suffix": "wasm"}
 
 
 def _split_name(name: str) -> tuple[str, str]:

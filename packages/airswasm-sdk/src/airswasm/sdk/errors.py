@@ -27,7 +27,10 @@ __all__ = (
     "FolderNotEmpty",
     "InvalidProjectName",
     "LanguageNotSupported",
+    "LockUnusable",
     "NotAProject",
+    "NotShareable",
+    "RequirementUnusable",
     "SdkError",
     "TemplateNotFound",
     "ToolMissing",
@@ -208,6 +211,86 @@ class ToolMissing(SdkError):
         )
         self.tool = tool
         self.install_command = install_command
+
+
+class NotShareable(SdkError):
+    """A Python project asks for what the shared interpreter has not.
+
+    Attributes:
+        what: The part of the project.
+        reason: Why it does not fit.
+    """
+
+    explanation = ErrorCode(
+        "E0720",
+        "not for the shared interpreter",
+        'All Python components that are built with `mode = "shared"` run in one interpreter, '
+        "which has the interfaces of the contract and the standard library, and needs memory for "
+        "them.",
+        "change what the message names, or build the component with its own interpreter: `mode = "
+        '"standalone"` under [build] of Component.toml',
+    )
+
+    code = "E0720"
+
+    def __init__(self, what: str, reason: str, hint: str) -> None:
+        super().__init__(f"{what}: {reason}", hint=hint)
+        self.what, self.reason = what, reason
+
+
+class RequirementUnusable(SdkError):
+    """A package that `[python] requires` names cannot be part of a component.
+
+    Attributes:
+        requirement: The package.
+        reason: Why it cannot.
+    """
+
+    explanation = ErrorCode(
+        "E0721",
+        "requirement unusable",
+        "The shared interpreter runs Python and no native code: each package, and each that it "
+        "needs, must have a wheel for any platform (`py3-none-any`).",
+        "name a package of pure Python, or an older version that is one, under [python] of "
+        "Component.toml",
+    )
+
+    code = "E0721"
+
+    def __init__(self, requirement: str, reason: str) -> None:
+        super().__init__(
+            f"{requirement}: {reason}",
+            hint="name a package that has a wheel for any platform (py3-none-any); native code "
+            "does not run in a component",
+        )
+        self.requirement, self.reason = requirement, reason
+
+
+class LockUnusable(SdkError):
+    """The lock of a Python project is damaged, or a package is not the one that was locked.
+
+    Attributes:
+        file: The lock.
+        reason: What is wrong.
+    """
+
+    explanation = ErrorCode(
+        "E0722",
+        "lock unusable",
+        "python.lock has each package of a component with its SHA-256. The file is damaged, or a "
+        "package index gave other bytes than before.",
+        "find out why the package changed; to accept what is there now, remove python.lock and "
+        "build again",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
+    code = "E0722"
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(
+            f"{file}: {reason}", hint="to accept what is there now, remove python.lock and build"
+        )
+        self.file, self.reason = file, reason
 
 
 class BuildFailed(SdkError):

@@ -29,6 +29,7 @@ its scheduling).
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
@@ -39,7 +40,14 @@ from types import TracebackType
 from typing import Self, cast
 
 from airswasm.actor import MessageTooLarge
-from airswasm.lifecycle import LOGGING_INTERFACE, MANIFEST_NAME, Manifest, limits_of
+from airswasm.lifecycle import (
+    LOGGING_INTERFACE,
+    MANIFEST_NAME,
+    Manifest,
+    Package,
+    limits_of,
+    load_package,
+)
 from airswasm.messaging import MESSAGING_INTERFACE, TIMERS_INTERFACE
 from airswasm.runtime import (
     Caller,
@@ -48,6 +56,7 @@ from airswasm.runtime import (
     Component,
     Engine,
     EngineConfig,
+    EngineSettings,
     Err,
     HostInterface,
     Instance,
@@ -160,7 +169,8 @@ class ComponentHarness:
         replies: Answers of the components that it calls, by their names. Others are unknown.
         config: Replaces `[config]` of the manifest, as JSON text.
         interfaces: Additional host interfaces, such as your own fakes.
-        cache_folder: Folder for compiled code between runs; by default in the project's `build`.
+        cache_folder: Folder for compiled code between runs; by default in the project's `build`,
+            for a shared Python component that of `AIRSWASM_HOME`, where the interpreter may be.
 
     Attributes:
         published: Messages that it published, oldest first.
@@ -187,7 +197,7 @@ class ComponentHarness:
             raise ArtifactMissing(self._artifact, built=False)
         self._config = config if config is not None else self.manifest.config_json
         self._extra = tuple(interfaces)
-        self._cache_folder = cache_folder or self._artifact.parent / ".compiled"
+        self._cache_folder = cache_folder
         self._disk = MemoryDisk()
         self._record = _Record(replies or {})
         self._exits = AsyncExitStack()
@@ -203,11 +213,10 @@ class ComponentHarness:
     async def __aenter__(self) -> Self:
         await self._exits.__aenter__()
         try:
-            engine = await self._exits.enter_async_context(
-                Engine(EngineConfig(cache_folder=self._cache_folder))
-            )
+            engine = await self._exits.enter_async_context(Engine(self._engine_config()))
             self._store = await self._exits.enter_async_context(MemoryStore(self._disk))
-            component = await engine.load(self._artifact, name=self.manifest.name)
+            package = Package.read(self._project, signature="ignored")
+            component = await load_package(engine, package)
             self._linked = self._link(component)
             await self.start()
         except BaseException as error:
@@ -226,6 +235,15 @@ class ComponentHarness:
                 await self.stop()
         finally:
             await self._exits.__aexit__(kind, error, traceback)
+
+    def _engine_config(self) -> EngineConfig:
+        """Return a configuration; a shared component has that of a host, and its cache."""
+        beside = self._artifact.parent / ".compiled"
+        if self.manifest.build.mode != "shared":
+            return EngineConfig(cache_folder=self._cache_folder or beside)
+        home = os.environ.get("AIRSWASM_HOME")
+        cache_folder = Path(home) / "cache" if home else beside
+        return EngineSettings().config(self._cache_folder or cache_folder)
 
     @property
     def storage(self) -> Namespace:

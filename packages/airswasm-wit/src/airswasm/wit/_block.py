@@ -36,6 +36,7 @@ __all__ = (
     "Finding",
     "Forbidden",
     "Gate",
+    "Interpreter",
     "Metric",
     "Section",
     "Verb",
@@ -46,6 +47,7 @@ T = TypeVar("T")
 _PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _CAPABILITY = re.compile(r"[a-z][a-z0-9-]*\.[a-z][a-z0-9-]*", re.ASCII)
 _NAME = re.compile(r"[a-z][a-z0-9-]*", re.ASCII)
+_ABI = re.compile(r"[a-z][a-z0-9.-]{0,63}", re.ASCII)
 _METRIC = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 _TAKEN_LABELS = ("component", "instance", "job", "le")
 
@@ -276,6 +278,30 @@ class Gate:
         _check_path(self.judge)
 
 
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A component that runs components which are sources.
+
+    It imports `airswasm:interpreter/sources` and exports `airswasm:interpreter/compiler`, and
+    every interface that such a component may import and export.
+
+    Attributes:
+        abi: What sources are written against, `python-3.14-1`: the language, its version, and the
+            version of what the interpreter offers beside it. One that is mended keeps it.
+        language: The name of the language, as `[build] language` of a manifest has it.
+        component: The path of a function that returns the component's bytes.
+    """
+
+    abi: str
+    language: str
+    component: Part
+
+    def __post_init__(self) -> None:
+        _check(_ABI, self.abi, "an ABI is named language-version-number, such as python-3.14-1")
+        _check(_NAME, self.language, "a language is named in small letters")
+        _check_path(self.component)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """The declaration of one installed package to a host. Only the name is required.
@@ -310,6 +336,7 @@ class Block:
             `airswasm.security.DecisionLayer`, such as a policy engine. The guard asks it about
             every call that it has not remembered, beside grants and roles; it can only refuse.
         gates: What an update of any component has to pass.
+        interpreters: The components that it brings to run components which are sources.
     """
 
     name: str
@@ -330,6 +357,7 @@ class Block:
     snapshots: Part = ""
     decide: Part = ""
     gates: tuple[Gate, ...] = ()
+    interpreters: tuple[Interpreter, ...] = ()
 
     def __post_init__(self) -> None:
         _check(_NAME, self.name, "a block is named in small letters")
@@ -343,6 +371,7 @@ class Block:
         _check_all("checks", self.checks, Check)
         _check_all("verbs", self.verbs, Verb)
         _check_all("gates", self.gates, Gate)
+        _check_all("interpreters", self.interpreters, Interpreter)
         for path in (self.wit, self.operations, *self._functions):
             _check_path(path)
 
@@ -359,6 +388,7 @@ class Block:
             *(each.command for each in self.verbs),
             *(each.look for each in self.checks),
             *(each.judge for each in self.gates),
+            *(each.component for each in self.interpreters),
             *(each.probe for each in self.capabilities),
         )
         others = (self.operations, *(each.spelling for each in self.capabilities))

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
-from ._block import Block, Capability, Gate, Metric, Section, Verb
+from ._block import Block, Capability, Gate, Interpreter, Metric, Section, Verb
 from ._fault import AirswasmError, ErrorCode, safe_text
 from ._problems import BlockProblem
 from .errors import AnnotationError, BlocksInvalid
@@ -95,7 +95,8 @@ class Blocks:
     def problems(self) -> tuple[BlockProblem, ...]:
         """All that is wrong, with the declarations and between the blocks."""
         for table in (
-            self.capabilities, self.sections, self.verbs, self.metrics, self.interfaces, self.gates
+            self.capabilities, self.sections, self.verbs, self.metrics, self.interfaces, self.gates,
+            self.interpreters,
         ):  # fmt: skip
             len(table)
         self._table("block", lambda block: [(block.name, block)])
@@ -144,6 +145,11 @@ class Blocks:
     def gates(self) -> Mapping[str, Gate]:
         """The gates that an update has to pass."""
         return _parts(self._table("gate", lambda b: [(g.name, g) for g in b.gates]))
+
+    @cached_property
+    def interpreters(self) -> Mapping[str, Interpreter]:
+        """The components that run components which are sources, by their ABI."""
+        return _parts(self._table("interpreter", lambda b: [(i.abi, i) for i in b.interpreters]))
 
     @cached_property
     def interfaces(self) -> Mapping[str, str]:

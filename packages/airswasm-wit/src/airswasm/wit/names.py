@@ -21,6 +21,9 @@ __all__ = (
     "HANDLE_MESSAGE",
     "HEALTH_CHECK",
     "INIT",
+    "INTERPRETER_COMPILE",
+    "INTERPRETER_RUN",
+    "INTERPRETER_SOURCES",
     "MIGRATE",
     "SHUTDOWN",
     "InterfaceName",
@@ -50,6 +53,11 @@ SHUTDOWN = "airswasm:component/lifecycle@0.1.0#shutdown"
 HANDLE_CALLBACK = "airswasm:component/callbacks@0.1.0#handle-callback"
 HEALTH_CHECK = "airswasm:component/health@0.1.0#check"
 MIGRATE = "airswasm:component/migration@0.1.0#migrate"
+
+# An interpreter's, with which a host runs components that are sources; no component has them.
+INTERPRETER_SOURCES = "airswasm:interpreter/sources@0.1.0"
+INTERPRETER_COMPILE = "airswasm:interpreter/compiler@0.1.0#compile"
+INTERPRETER_RUN = "airswasm:interpreter/snippets@0.1.0#run"
 
 # Neither pattern can backtrack further than one character: names may come from a component.
 _NAME = re.compile(r"([^:/@#\s]+):([^:/@#\s]+)/([^/@#\s]+)(?:@([^/@#\s]+))?")

@@ -36,16 +36,16 @@ def verify(
       airswasm verify .
       airswasm verify hello-0.1.0.airswasm --json
     """
-    from airswasm.lifecycle import Package
+    from airswasm.lifecycle import Package, check_artifact
     from airswasm.security import Kinds
-    from airswasm.wit import Blocks, check_component
+    from airswasm.wit import Blocks
 
     terminal = session.terminal
     blocks = Blocks.find()
     found = Package.read(package, kinds=Kinds(blocks.capabilities.values()))
     contract = blocks.contract
     offered = {*blocks.interfaces, *contract.host_interfaces}
-    report = check_component(found.wasm, offered=offered, against=contract)
+    report = check_artifact(found.wasm, offered=offered, against=contract)
     report.raise_for_problems()
     if terminal.as_json:
         content = {

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import anyio.to_thread
 from airswasm.runtime import Services
-from airswasm.wit import Alteration, World, compare_exports, read_component
+from airswasm.wit import Alteration, Contract, World, compare_exports
 from airswasm.wit.names import CONTRACT_PACKAGE
 
+from .._packages.sources import read_world
 from .._verdicts import Reason, Verdict
 from ..errors import ArtifactCorrupt
 from .gate import VersionChange, VersionSide
@@ -28,6 +29,9 @@ _MOST_NAMED = 20
 class InterfaceGate:
     """Compares what two versions offer."""
 
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+
     async def judge(self, change: VersionChange) -> Verdict:
         """Return `blocked` if a change hits a user."""
         old = change.old
@@ -40,7 +44,7 @@ class InterfaceGate:
         terms = list(compare_terms(old.manifest, change.new.manifest))
         alterations: Sequence[Alteration] = ()
         if before != now:
-            one, other = await _world(before), await _world(now)
+            one, other = await self._world(before), await self._world(now)
             alterations = _of_others(compare_exports(one, other))
             terms += lost_interfaces(one.exports, other.exports)
         breaking = [each for each in alterations if each.breaks]
@@ -54,14 +58,15 @@ class InterfaceGate:
             reasons += _harmless(alterations, change.new)
         return Verdict("blocked" if hits else "passed", tuple(reasons))
 
+    async def _world(self, artifact: bytes) -> World:
+        return await anyio.to_thread.run_sync(
+            read_world, artifact, self._contract, abandon_on_cancel=True
+        )
 
-def interface_gate(_services: Services) -> InterfaceGate:
+
+def interface_gate(services: Services) -> InterfaceGate:
     """Set the gate up for a host."""
-    return InterfaceGate()
-
-
-async def _world(wasm: bytes) -> World:
-    return await anyio.to_thread.run_sync(read_component, wasm, abandon_on_cancel=True)
+    return InterfaceGate(services.get(Contract))
 
 
 def _of_others(found: Iterable[Alteration]) -> list[Alteration]:

@@ -113,6 +113,11 @@ class Home:
         return self.folder / "cache"
 
     @property
+    def interpreters_folder(self) -> Path:
+        """The interpreters of components that are sources, by their ABI."""
+        return self.folder / "interpreters"
+
+    @property
     def logs_folder(self) -> Path:
         """One JSON-lines file for each component."""
         return self.folder / "logs"

@@ -1,6 +1,7 @@
 """Components that run.
 
-`loading` turns their bytes into something that can be instantiated, `providers` collects what the
+`loading` turns their bytes into something that can be instantiated, `interpreted` those that are
+sources, `providers` collects what the
 blocks offer them, `incarnations` makes what runs of them, `hosting` runs each under its supervisor,
 and `running` starts and stops those that are installed. `candidate` is a version that starts beside
 the one that serves, and `recorded` tells of the messages of one that is recorded. `revivals` starts

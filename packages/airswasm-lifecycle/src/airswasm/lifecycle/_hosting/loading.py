@@ -11,7 +11,7 @@ show, in an instance without a name and without grants that refuses every import
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import PurePosixPath
 
 import anyio
@@ -19,32 +19,29 @@ import anyio.to_thread
 from airswasm.runtime import (
     WASI_INTERFACES,
     Caller,
-    Component,
     Engine,
     HostFunctionFailed,
     HostInterface,
-    HostResource,
     LinkedComponent,
     LogSink,
     MemoryLimitExceeded,
     ProgressSink,
     WasiConfig,
 )
-from airswasm.wit import Contract, check_component
+from airswasm.wit import Contract
 
 from .._home.artifacts import ArtifactStore
 from .._packages.manifest import Manifest
 from .._packages.package import Package
+from .._packages.sources import SourceIndex, check_artifact
 from .._registry.limits import limits_of
 from .._toml.quantities import format_bytes
 from ..errors import MemoryTooSmall
+from .interpreted import Interpreters, ReadFile, refusing
 
 __all__ = ("Loader", "wasi_of")
 
 _SUGGESTED_MEMORY_BYTES = 64 * 2**20
-_HARMLESS = tuple(
-    f"wasi:{each}/" for each in ("cli", "clocks", "random", "io", "filesystem", "sockets")
-)
 
 
 def wasi_of(manifest: Manifest, sink: LogSink) -> WasiConfig:
@@ -66,7 +63,9 @@ class Loader:
         interfaces: Sequence[HostInterface],
         artifacts: ArtifactStore,
         contract: Contract,
+        interpreters: Interpreters,
     ) -> None:
+        self._interpreters = interpreters
         self._contract = contract
         self._engine, self._interfaces, self._artifacts = engine, tuple(interfaces), artifacts
         self._linked: dict[str, LinkedComponent] = {}
@@ -87,10 +86,10 @@ class Loader:
         offered = [*WASI_INTERFACES, *(interface.name for interface in self._interfaces)]
         wasm = package.wasm
         report = await anyio.to_thread.run_sync(
-            lambda: check_component(wasm, offered=offered, against=self._contract)
+            lambda: check_artifact(wasm, offered=offered, against=self._contract)
         )
         report.raise_for_problems()
-        await self._link(wasm, package.wasm_digest, package.name, progress)
+        await self._link_package(package, progress)
 
     async def try_start(self, package: Package) -> None:
         """Check whether an approved component can start within its limits.
@@ -103,9 +102,9 @@ class Loader:
             MemoryTooSmall: Its own memory limit keeps it from starting.
             EngineError: It cannot be instantiated.
         """
-        linked = await self._link(package.wasm, package.wasm_digest, package.name, None)
+        linked = await self._link_package(package, None)
         component, manifest = linked.component, package.manifest
-        alone = component.link(_refusing(component))
+        alone = component.link(refusing(component))
         try:
             instance = await alone.instantiate(caller=Caller(""), limits=limits_of(manifest))
         except MemoryLimitExceeded as error:
@@ -138,7 +137,7 @@ class Loader:
             known = self._linked.get(digest)
             if known is None:
                 wasm = await anyio.to_thread.run_sync(self._artifacts.read, digest)
-                known = await self._link(wasm, digest, name, None)
+                known = await self._link(wasm, digest, name, self._read_stored, None)
         self._loading.pop(digest, None)
         return known
 
@@ -147,28 +146,26 @@ class Loader:
         for digest in [each for each in self._linked if each not in digests]:
             del self._linked[digest]
 
+    async def _link_package(
+        self, package: Package, progress: ProgressSink | None
+    ) -> LinkedComponent:
+        def read(path: str, _digest: str) -> bytes:
+            return package.files[path]
+
+        return await self._link(package.wasm, package.wasm_digest, package.name, read, progress)
+
+    def _read_stored(self, _path: str, digest: str) -> bytes:
+        return self._artifacts.read(digest)
+
     async def _link(
-        self, wasm: bytes, digest: str, name: str, progress: ProgressSink | None
+        self, wasm: bytes, digest: str, name: str, read: ReadFile, progress: ProgressSink | None
     ) -> LinkedComponent:
         known = self._linked.get(digest)
         if known is None:
-            component = await self._engine.load(wasm, name=name, progress=progress)
+            if SourceIndex.is_index(wasm):
+                index = SourceIndex.parse(wasm, name)
+                component = await self._interpreters.load(index, digest, name, read, progress)
+            else:
+                component = await self._engine.load(wasm, name=name, progress=progress)
             known = self._linked[digest] = component.link(self._interfaces)
         return known
-
-
-def _refusing(component: Component) -> Iterator[HostInterface]:
-    """Yield the interfaces that a component imports, with functions that all refuse.
-
-    Without a configuration, the engine's own WASI interfaces expose nothing and reach nothing: a
-    language runtime asks for clock, random bytes and environment while it starts.
-    """
-    for name, shape in component.imports.items():
-        if name and not name.startswith(_HARMLESS):
-            functions = dict.fromkeys(shape.functions, _refuse)
-            resources = dict.fromkeys(shape.resources, HostResource())
-            yield HostInterface(name, functions, resources)
-
-
-def _refuse(_caller: Caller, *_arguments: object) -> object:
-    raise PermissionError("a trial start grants nothing")

@@ -25,7 +25,7 @@ from ..errors import BackupInvalid
 __all__ = ("FOLDERS", "FORMAT", "BackupSummary", "read_archive", "write_archive")
 
 FORMAT = "airswasm-backup-v1"
-FOLDERS = ("store", "artifacts", "trust", "keys", "audit", "logs")
+FOLDERS = ("store", "artifacts", "interpreters", "trust", "keys", "audit", "logs")
 """The parts of a home that a backup has, beside config.toml: all but what a host makes again."""
 _FIRST, _LAST = "airswasm-backup.json", "airswasm-backup-end.json"
 _CHUNK_BYTES = 256 * 1024

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ import anyio.to_thread
 from airswasm.runtime import Engine
 
 from .._home.artifacts import ArtifactStore, Removed
+from .._hosting.interpreted import Interpreters
 from .._packages.manifest import MANIFEST_NAME
 from .._packages.package import SIGNATURE_NAME
 from .._registry.ledger import Ledger
@@ -125,7 +126,7 @@ class Artifacts:
                     continue
                 problem = error.reason
             shown = tuple(use for use, _ in uses)
-            kind = _kind(shown)
+            kind = _kind(digest, uses)
             if not problem:
                 yield ArtifactCheck(digest, kind, size, number, len(needed))
                 continue
@@ -176,7 +177,7 @@ class Artifacts:
         needed = _needed(records)
         found = [
             Artifact(
-                digest, _kind([use for use, _ in uses]), self._store.size(digest),
+                digest, _kind(digest, uses), self._store.size(digest),
                 min(version.installed_at for _, version in uses), tuple(use for use, _ in uses),
             )
             for digest, uses in needed.items()
@@ -196,6 +197,7 @@ class ArtifactChanges:
     ledger: Ledger
     retaining: Retaining
     engine: Engine
+    interpreters: Interpreters
     alone: Callable[[str], AbstractAsyncContextManager[None]]
 
     async def clean(self) -> CleanUp:
@@ -203,8 +205,8 @@ class ArtifactChanges:
         done = await self.retaining.drop_expired()
         gone = tuple(f"{name} {each}" for name, versions in done.items() for each in versions)
         removed = await self.ledger.sweep_all()
-        compiled = await self.engine.trim_cache(self._components())
-        return CleanUp(gone, *removed, *compiled)
+        kept = [version for each in self.registry for version in each.versions]
+        return await self._trimmed(gone, removed, kept, dry_run=False)
 
     async def look(self) -> CleanUp:
         """Return what a clean-up would remove now."""
@@ -218,20 +220,27 @@ class ArtifactChanges:
         )
         digests = {digest for version in kept for digest in version.files.values()}
         removed = await anyio.to_thread.run_sync(self._beyond, digests)
-        compiled = await self.engine.trim_cache(
-            self._read(dict.fromkeys(each.wasm_digest for each in kept)), dry_run=True
-        )
         listed = tuple(f"{name} {each}" for name, versions in gone.items() for each in versions)
-        return CleanUp(listed, *removed, *compiled, is_dry_run=True)
+        return await self._trimmed(listed, removed, kept, dry_run=True)
+
+    async def _trimmed(
+        self, gone: tuple[str, ...], removed: Removed, kept: Iterable[VersionRecord], *,
+        dry_run: bool,
+    ) -> CleanUp:  # fmt: skip
+        """Trim what is compiled, and the interpreters, to what some versions need."""
+        digests = dict.fromkeys(each.wasm_digest for each in kept)
+        compiled = await self.engine.trim_cache(
+            self.interpreters.wasm_of(self._read(digests)), dry_run=dry_run
+        )
+        more = await anyio.to_thread.run_sync(
+            lambda: self.interpreters.keep_only(self._read(digests), dry_run=dry_run)
+        )
+        files, size_bytes = removed.files + more.files, removed.size_bytes + more.size_bytes
+        return CleanUp(gone, files, size_bytes, *compiled, is_dry_run=dry_run)
 
     def _beyond(self, digests: set[str]) -> Removed:
         sizes = [self.store.size(path.name) or 0 for path in self.store.beyond(digests)]
         return Removed(len(sizes), sum(sizes))
-
-    def _components(self) -> Iterator[bytes]:
-        return self._read(
-            dict.fromkeys(v.wasm_digest for each in self.registry for v in each.versions)
-        )
 
     def _read(self, digests: dict[str, None]) -> Iterator[bytes]:
         for digest in digests:
@@ -255,10 +264,10 @@ def _needed(records: Sequence[ComponentRecord]) -> dict[str, _Uses]:
     return found
 
 
-def _kind(uses: Sequence[ArtifactUse]) -> str:
-    path = uses[0].path
+def _kind(digest: str, uses: _Uses) -> str:
+    use, version = uses[0]
     known = {MANIFEST_NAME: "manifest", SIGNATURE_NAME: "signature"}
-    return known.get(path, "component" if path.endswith(".wasm") else "file")
+    return known.get(use.path, "component" if version.wasm_digest == digest else "file")
 
 
 def _mend(use: ArtifactUse, version: VersionRecord) -> str:

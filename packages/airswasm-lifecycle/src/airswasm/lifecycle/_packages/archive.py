@@ -39,7 +39,7 @@ _REGULAR_FILE = 0o100644 << 16
 class ArchiveLimits:
     """Limits on the archives that the reader accepts."""
 
-    members: int = 256
+    members: int = 4096
     member_bytes: int = 128 * 2**20
     total_bytes: int = 256 * 2**20
     ratio: int = 200

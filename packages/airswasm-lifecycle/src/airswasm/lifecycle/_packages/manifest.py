@@ -55,6 +55,7 @@ __all__ = (
     "HealthSection",
     "LimitsSection",
     "Manifest",
+    "PythonSection",
     "RatesSection",
     "SupervisionSection",
 )
@@ -204,11 +205,26 @@ class BuildSection:
     """`[build]`: how to build the wasm, and the files of the package."""
 
     language: Language = "other"
+    mode: Literal["standalone", "shared"] = "standalone"
+    """`standalone` builds wasm; `shared` leaves a Python component as its sources, which run in the
+    interpreter that all of them share."""
     artifact: RelativePath = "component.wasm"
     command: Command = ()
     """A program with its arguments, or one line of text; empty for the language's default."""
     include: tuple[RelativePath, ...] = ()
     """More files of the package; the signature covers them too."""
+
+    def __post_init__(self) -> None:
+        if self.mode == "shared" and self.language != "python":
+            raise ValueError(f'only Python has a shared interpreter, not "{self.language}"')
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class PythonSection:
+    """`[python]`: what a component in Python is made of beside its own modules."""
+
+    requires: Texts = ()
+    """Packages of pure Python, as pip names them; python.lock has what they came to."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -350,6 +366,7 @@ class Manifest:
 
     component: ComponentSection
     build: BuildSection = field(default_factory=BuildSection)
+    python: PythonSection = field(default_factory=PythonSection)
     limits: LimitsSection = field(default_factory=LimitsSection)
     capabilities: dict[str, tuple[StrictStr, ...]] = field(
         default_factory=dict[str, tuple[str, ...]]

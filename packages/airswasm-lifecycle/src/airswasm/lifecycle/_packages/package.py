@@ -43,6 +43,7 @@ from airswasm.security import (
 from ..errors import HomeUnusable, PackageInvalid, PackageUnsigned, WrongPackage
 from .archive import ArchiveLimits, read_archive, write_archive
 from .manifest import MANIFEST_NAME, Manifest
+from .sources import SourceIndex
 
 __all__ = (
     "PACKAGE_SUFFIX",
@@ -52,6 +53,7 @@ __all__ = (
     "archive_of",
     "digest_over",
     "member_names",
+    "source_names",
 )
 
 PACKAGE_SUFFIX = ".airswasm"
@@ -93,7 +95,7 @@ class Package:
 
     @property
     def wasm(self) -> bytes:
-        """The component itself."""
+        """The component itself: wasm, or the index of its sources."""
         return self.files[self.manifest.build.artifact]
 
     @property
@@ -260,6 +262,9 @@ class Package:
                 self.source, "the artifact that [build] names is missing; build it first",
                 member=artifact,
             )  # fmt: skip
+        if SourceIndex.is_index(self.wasm):
+            where = f"{self.source}/{artifact}"
+            SourceIndex.parse(self.wasm, where).check(self.digests, where)
         if self.verified is not None:
             statement = self.verified.statement
             signed = f"{statement.name} {statement.version}"
@@ -361,6 +366,8 @@ def archive_of(source: Path, *, limits: ArchiveLimits = _DEFAULT_LIMITS) -> byte
 def member_names(signature: bytes | None, manifest: bytes, source: str) -> tuple[str, ...]:
     """Return the files that make a package: those that its signature names, or its manifest.
 
+    Without a signature, the files of an index of sources come on top: `source_names`.
+
     Raises:
         ManifestInvalid, SecurityError: Neither says which.
     """
@@ -368,6 +375,17 @@ def member_names(signature: bytes | None, manifest: bytes, source: str) -> tuple
         return tuple(verify_statement(signature).statement.files)
     parsed = Manifest.parse(manifest, file=f"{source}/{MANIFEST_NAME}")
     return (MANIFEST_NAME, parsed.build.artifact, *parsed.build.include)
+
+
+def source_names(member: bytes | None, source: str) -> tuple[str, ...]:
+    """Return the files that a member of a package names; none if it is no index of sources.
+
+    Raises:
+        SourceIndexInvalid: It is an index that no build writes.
+    """
+    if member is None or not SourceIndex.is_index(member):
+        return ()
+    return tuple(each.path for each in SourceIndex.parse(member, source).files.values())
 
 
 class _Reader(Protocol):
@@ -409,7 +427,9 @@ class _Folder:
         return {name: content for name, content in found.items() if content is not None}
 
     def _declared(self) -> tuple[str, ...]:
-        return member_names(None, self._read(MANIFEST_NAME) or b"", str(self._folder))
+        names = member_names(None, self._read(MANIFEST_NAME) or b"", str(self._folder))
+        sources = source_names(self._read(names[1]), f"{self._folder}/{names[1]}")
+        return tuple(dict.fromkeys((*names, *sources)))
 
     def _read(self, name: str) -> bytes | None:
         reason = judge_path(name)

@@ -56,12 +56,12 @@ class Worlds:
 
     def read(self, digest: str, path: Path, contract: Contract) -> None:
         """Read a world, unless it was read before; leave out one that cannot be read."""
-        from airswasm.wit import WitError
+        from airswasm.wit import AirswasmError
 
         if digest not in self._known:
             try:
                 self._known[digest] = read_world(path, contract)
-            except (WitError, OSError):
+            except (AirswasmError, OSError):
                 return
 
 
@@ -69,16 +69,17 @@ def read_world(path: Path, contract: Contract) -> ComponentWorld:
     """Read the world of a component.
 
     Args:
-        path: The component's file.
+        path: The component's file, wasm or an index of sources.
         contract: Says what each import needs.
 
     Raises:
+        SourceIndexInvalid: It is an index that no build writes.
         WitError: It is no component, or nothing here can read it.
         OSError: The file cannot be read.
     """
-    from airswasm.wit import read_component
+    from .._packages.sources import read_world as read_artifact
 
-    world = read_component(path)
+    world = read_artifact(path.read_bytes(), contract)
     return ComponentWorld(
         tuple(_interfaces(world.imports, world.imported_functions, contract)),
         tuple(_interfaces(world.exports, world.exported_functions, None)),

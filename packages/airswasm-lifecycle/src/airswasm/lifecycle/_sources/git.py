@@ -28,7 +28,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from .._packages.archive import ArchiveLimits, write_archive
 from .._packages.manifest import MANIFEST_NAME
-from .._packages.package import SIGNATURE_NAME, member_names
+from .._packages.package import SIGNATURE_NAME, member_names, source_names
 from ..errors import (
     ExtraMissing,
     LifecycleError,
@@ -343,7 +343,10 @@ async def _package_files(child: _Child, repository: _Repository, source: str) ->
     signature = await child.read(source, prefix + SIGNATURE_NAME)
     files = {} if signature is None else {SIGNATURE_NAME: signature}
     total = 0
-    for name in member_names(signature, manifest, source):
+    names = dict.fromkeys(member_names(signature, manifest, source))
+    while names:
+        name = next(iter(names))
+        del names[name]
         problem = judge_path(name)
         if problem:
             raise PackageInvalid(source, problem, member=name)
@@ -351,6 +354,9 @@ async def _package_files(child: _Child, repository: _Repository, source: str) ->
         if content is not None:
             files[name] = content
             total += len(content)
+        if signature is None:
+            more = source_names(content, f"{source}/{name}")
+            names |= dict.fromkeys(each for each in more if each not in files)
         if total > _LIMITS.total_bytes or len(files) > _LIMITS.members:
             raise SourceTooLarge(source, "a package", f"{_LIMITS.total_bytes:,} bytes")
     return files

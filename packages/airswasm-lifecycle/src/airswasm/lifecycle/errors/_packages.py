@@ -12,6 +12,7 @@ __all__ = (
     "ApprovalRefused",
     "ArtifactCorrupt",
     "ArtifactsDamaged",
+    "InterpreterMissing",
     "KeyNotTrusted",
     "LimitAbovePolicy",
     "ManifestInvalid",
@@ -22,6 +23,8 @@ __all__ = (
     "PackageUnsigned",
     "SequenceJumped",
     "SequenceTooOld",
+    "SourceIndexInvalid",
+    "SourcesInvalid",
     "WrongPackage",
 )
 
@@ -324,3 +327,81 @@ class KeyNotTrusted(LifecycleError):
     def __init__(self, fingerprint: str) -> None:
         self.fingerprint = fingerprint
         super().__init__(f"the key {fingerprint} is not on the list of this home")
+
+
+class SourcesInvalid(LifecycleError):
+    """A source of a component does not compile.
+
+    Attributes:
+        name: The component.
+        file: The source.
+        line: The line, from 1.
+        reason: What is wrong there.
+    """
+
+    explanation = ErrorCode(
+        "E0397",
+        "source does not compile",
+        "The host compiles a component that is sources before anything is approved, without "
+        "running it. One of the sources is wrong, or compiling it took more than it may.",
+        "correct the line, then `airswasm build`; the interpreter's version is in the message of "
+        "`airswasm doctor`",
+    )
+
+    def __init__(self, name: str, file: str, line: int, reason: str) -> None:
+        self.name, self.file, self.line, self.reason = name, file, line, reason
+        super().__init__(f"{name}: {file}:{line}: {reason}")
+
+
+class InterpreterMissing(LifecycleError):
+    """No installed block brings the interpreter that a component needs, and the host kept none.
+
+    Attributes:
+        name: The component.
+        abi: The ABI that it needs.
+        known: The ABIs that are there.
+    """
+
+    explanation = ErrorCode(
+        "E0398",
+        "interpreter missing",
+        "The component is sources, and what runs them is a component of its own that a "
+        "distribution such as airswasm-python brings.",
+        "install the distribution whose interpreter has that ABI; `airswasm doctor` lists those "
+        "that are there",
+        ExitStatus.NOT_FOUND,
+    )
+
+    def __init__(self, name: str, abi: str, known: Sequence[str]) -> None:
+        self.name, self.abi, self.known = name, abi, tuple(known)
+        there = f"there is {', '.join(known)}" if known else "there is none"
+        super().__init__(f"{name} needs an interpreter with the ABI {abi}; {there}")
+        if abi.startswith("python-") and not any(each.startswith("python-") for each in known):
+            self.hint = "pip install airswasm-python"
+        elif known:
+            self.hint = (
+                "build the component again for an interpreter that is there: `airswasm build`; or "
+                "install the version of airswasm-python that it was built with"
+            )
+
+
+class SourceIndexInvalid(LifecycleError):
+    """The index of a component that is sources is no index, or does not fit the files.
+
+    Attributes:
+        where: The index.
+        reason: What is wrong.
+    """
+
+    explanation = ErrorCode(
+        "E0399",
+        "index of sources invalid",
+        "The artifact of a component that is sources lists its files with their digests. This "
+        "one is no such list, or a file is not the one that was built.",
+        "`airswasm build`, then `airswasm sign`; do not edit the index",
+        ExitStatus.NOT_AUTHENTIC,
+    )
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where, self.reason = where, reason
+        super().__init__(f"{where}: {reason}")

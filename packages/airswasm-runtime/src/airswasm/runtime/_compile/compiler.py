@@ -272,6 +272,13 @@ class Compiler:
             await anyio.to_thread.run_sync(self._cache.put, key, compiled.image, described)
 
 
+def is_compiled(config: EngineConfig, wasm: bytes) -> bool:
+    """Return whether the cache of an engine has the compiled form of a component."""
+    is_small = len(wasm) <= config.small_component_bytes
+    cache = _open_cache(config if is_small else config.for_large_components())
+    return cache is not None and cache.path(content_key(wasm)).is_file()
+
+
 def trim_cache(
     configs: Sequence[EngineConfig], components: Iterable[bytes], *, dry_run: bool
 ) -> tuple[int, int]:

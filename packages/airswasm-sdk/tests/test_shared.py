@@ -1,0 +1,179 @@
+"""The build of a Python component for the shared interpreter; no interpreter is run for it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from airswasm.lifecycle import LOGGING_INTERFACE, MANIFEST_NAME, Manifest, Package, SourceIndex
+from airswasm.messaging import MESSAGING_INTERFACE
+from airswasm.sdk._shared import build_index
+from airswasm.sdk.errors import BuildFailed, NotAProject, NotShareable, ToolMissing
+from airswasm.wit import Block, Blocks, Interpreter, wit_folder
+from airswasm.wit.names import GUEST_HANDLER, GUEST_HEALTH, GUEST_LIFECYCLE
+
+STORAGE = "airswasm:component/storage@0.1.0"
+HANDLER = "class Handler:\n    pass\n"
+MANIFEST = """[component]
+name = "local/it"
+version = "0.1.0"
+
+[build]
+language = "python"
+mode = "shared"
+artifact = "build/it.json"
+include = [{include}]
+
+[limits]
+memory = "{memory}"
+"""
+
+
+def blocks(*abis: str) -> Blocks:
+    """The installed blocks, with an interpreter for each ABI and no other."""
+    made = tuple(Interpreter(each, "python", "acme:read") for each in abis)
+    others = (each for each in Blocks.find() if not each.block.interpreters)
+    return Blocks(others).joined(Block(name="acme", summary="Interpreters.", interpreters=made))
+
+
+OURS = blocks("python-3.14-1")
+
+
+def write(folder: Path, *, include: str = "", memory: str = "64 MiB", **files: str) -> Path:
+    (folder / MANIFEST_NAME).write_text(MANIFEST.format(include=include, memory=memory))
+    for path, text in files.items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return folder
+
+
+def index(folder: Path, ours: Blocks = OURS, *libraries: Path) -> SourceIndex:
+    made = build_index(folder, Manifest.load(folder / MANIFEST_NAME), ours, libraries)
+    (folder / "build").mkdir(exist_ok=True)
+    (folder / "build" / "it.json").write_bytes(made.to_bytes())
+    return made
+
+
+def test_it_has_what_the_entry_imports_and_nothing_else(tmp_path: Path) -> None:
+    app = "import json, prices\nfrom shop.stock import left\nif 0:\n    import late\n" + HANDLER
+    folder = write(
+        tmp_path,
+        **{
+            "app.py": app, "prices.py": "import deep", "deep.py": "", "late.py": "",
+            "shop/__init__.py": "", "shop/stock.py": "from . import other", "shop/other.py": "",
+            "shop/data.txt": "1", "unused.py": "", "tests/test_app.py": "",
+        },
+    )  # fmt: skip
+    made = index(folder)
+    assert sorted(made.files) == [
+        "app.py", "deep.py", "late.py", "prices.py",
+        "shop/__init__.py", "shop/data.txt", "shop/other.py", "shop/stock.py",
+    ]  # fmt: skip
+    package = Package.read(folder, signature="ignored")
+    assert set(package.files) == {MANIFEST_NAME, "build/it.json", *made.files}
+
+
+def test_what_a_computed_import_needs_is_included_by_name(tmp_path: Path) -> None:
+    folder = write(tmp_path, include='"late.py"', **{"app.py": HANDLER, "late.py": ""})
+    assert sorted(index(folder).files) == ["app.py", "late.py"]
+
+
+def test_modules_of_libraries_are_copied_into_the_build(tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    write(
+        library,
+        **{
+            "pure/__init__.py": "from pure import part",
+            "pure/part.py": "",
+            "acme/tools/__init__.py": "",
+        },
+    )
+    project = tmp_path / "project"
+    project.mkdir()
+    text = "import pure\nimport airswasm_codec\nfrom acme.tools import x\n" + HANDLER
+    folder = write(project, **{"app.py": text})
+    stale = folder / "build" / "python" / "gone.py"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("")
+    made = index(folder, OURS, library)
+    assert made.files["pure/part.py"].path == "build/python/pure/part.py"
+    assert made.files["acme/__init__.py"].path == "build/python/acme/__init__.py"
+    assert "airswasm_codec.py" in made.files
+    assert not stale.exists()
+    Package.read(folder, signature="ignored")
+
+
+def test_equal_projects_give_equal_bytes(tmp_path: Path) -> None:
+    files = {"app.py": "import b, a\n" + HANDLER, "a.py": "", "b.py": ""}
+    made = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        made.append(index(write(tmp_path / name, **files)).to_bytes())
+    assert made[0] == made[1]
+
+
+def test_without_a_world_the_classes_are_the_exports(tmp_path: Path) -> None:
+    text = "from elsewhere import Health\n" + HANDLER
+    folder = write(tmp_path, **{"app.py": text, "elsewhere.py": "class Health: pass"})
+    made = index(folder)
+    assert set(made.exports) == {GUEST_HANDLER, GUEST_LIFECYCLE, GUEST_HEALTH}
+    assert made.imports == (LOGGING_INTERFACE,)
+    imports = "from wit_world.imports import storage\nimport wit_world.imports.messaging\n"
+    write(folder, **{"elsewhere.py": imports + "class Health: pass"})
+    assert set(index(folder).imports) == {LOGGING_INTERFACE, MESSAGING_INTERFACE, STORAGE}
+
+
+def test_the_world_of_a_project_is_what_it_imports_and_exports(tmp_path: Path) -> None:
+    world = (
+        "package project:component;\nworld component {\n"
+        "    import airswasm:component/storage@0.1.0;\n"
+        "    export airswasm:component/handler@0.1.0;\n}\n"
+    )
+    folder = write(tmp_path, **{"app.py": HANDLER, "wit/world.wit": world})
+    shutil.copytree(wit_folder(), folder / "wit" / "deps" / "airswasm-component")
+    made = index(folder)
+    assert made.exports == (GUEST_HANDLER,)
+    assert "airswasm:component/storage@0.1.0" in made.imports
+
+
+def test_a_world_of_ones_own_needs_an_interpreter_of_ones_own(tmp_path: Path) -> None:
+    world = (
+        "package acme:plugin@1.0.0;\ninterface words { shout: func(text: string) -> string; }\n"
+        "world component { export words; }\n"
+    )
+    folder = write(tmp_path, **{"app.py": HANDLER, "wit/world.wit": world})
+    with pytest.raises(NotShareable, match="acme:plugin/words") as caught:
+        index(folder)
+    assert 'mode = "standalone"' in caught.value.hint
+
+
+def test_the_newest_interpreter_is_built_for(tmp_path: Path) -> None:
+    folder = write(tmp_path, **{"app.py": HANDLER})
+    newest = blocks("python-3.9-9", "python-3.14-2", "python-3.14-10")
+    assert index(folder, newest).abi == "python-3.14-10"
+
+
+def test_what_is_wrong_is_said_with_its_place(tmp_path: Path) -> None:
+    folder = write(tmp_path, **{"app.py": "import prices\n" + HANDLER, "prices.py": "x = (\n"})
+    with pytest.raises(BuildFailed, match=r"prices\.py:1") as caught:
+        index(folder)
+    assert caught.value.diagnostics[0].file == "prices.py"
+    write(folder, **{"prices.py": "x = 1"})
+    with pytest.raises(ToolMissing, match="airswasm-python") as missing:
+        index(folder, blocks())
+    assert "pip install airswasm-python" in missing.value.hint
+    write(folder, memory="16 MiB")
+    with pytest.raises(NotShareable, match="at least 32 MiB"):
+        index(folder)
+    write(folder, include='"absent.txt"')
+    with pytest.raises(NotAProject, match=r"absent\.txt"):
+        index(folder)
+    write(folder, **{"queue.py": "", "app.py": "import queue\n" + HANDLER})
+    with pytest.raises(NotShareable, match="the standard library has a module queue"):
+        index(folder)
+    (folder / "app.py").unlink()
+    with pytest.raises(NotAProject, match=r"app\.py"):
+        index(folder)
