@@ -157,7 +157,7 @@ async def test_roles_in_config_toml(tmp_path: Path, anyio_backend: str) -> None:
     text = (home / "config.toml").read_text()
     (home / "config.toml").write_text(text.replace('"everything"', '["everything"]'))
     async with System(home) as system:
-        assert [each.name for each in system._guard._verdicts.layers][-1] == "roles"
+        assert "roles" in [each.name for each in system._guard._verdicts.layers]
         assert (
             'clerk = { members = ["component:shop/*"]'
             in system.configuration.setting("roles.define").value
