@@ -184,8 +184,8 @@ class Run:
         )  # fmt: skip
         self.now, self.count, self.images = 1.8e9, 0, 0
         self.known: Known | None = None
-        self.left: Data | None = None
-        """What an uninstalled component has left."""
+        self.left: Known | None = None
+        """What an uninstalled component was: its data stays, and the messages that wait."""
         self.mode: Mode = "online"
         self.at_step: Callable[[str], None] = lambda _step: None
         self.told: list[str] = []
@@ -228,7 +228,7 @@ class Run:
             self.at_step = lambda _step: None
         assert raised is not None or not change.must_raise, "it must not pass"
         if raised is None and change.label.startswith("uninstall"):
-            self.left = before.data if before is not None else None
+            self.left = before
         elif raised is None and change.label.split()[0] in ("install", "purge"):
             self.left = None
         after = before if raised is not None else change.after
@@ -406,8 +406,9 @@ class Run:
         migrates, start = self.rng.random() < 0.5, self.rng.random() < 0.8
         package = self.package(migrates=migrates)
         after = Known(
-            package.version, self.left or Data(), is_wanted=start,
+            package.version, self.left.data if self.left else Data(), is_wanted=start,
             migrates=frozenset({package.version} if migrates else ()),
+            waiting=self.left.waiting if self.left else frozenset(),
         )  # fmt: skip
         return Change(
             f"install {package.version}, migrates={migrates}, start={start}",
