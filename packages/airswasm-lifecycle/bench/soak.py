@@ -32,6 +32,19 @@ from airswasm.security import PrivateKey, generate_key
 
 ORDERS = b"tsgoklr"
 """Trap, spin, grow, write what was not granted, log and spin, log, refuse."""
+SETTINGS = """\
+[dead-letters]
+size = "4 MiB"
+[tracing]
+kept_bytes = "1 MiB"
+[replay]
+total = "4 MiB"
+"""
+"""What a host may keep of the past, so small that it is full after the first minutes.
+
+By default a host keeps up to 64 MiB of dead letters, which takes a soak like this longer than an
+hour: what grows all the same would not show.
+"""
 MOST_GROWN_MB = 30.0
 _MB = 2**20
 _PATIENCE = 120.0
@@ -116,6 +129,8 @@ async def hostile(system: System, name: str, chance: random.Random, books: Books
 async def soak(home: Path, wasm: bytes, each: int, rounds: int, seconds: float) -> Books:
     """Run, and return what was seen."""
     books, chance, until = Books(), random.Random(1), time.monotonic() + seconds
+    home.mkdir(mode=0o700)
+    (home / "config.toml").write_text(SETTINGS, "utf-8")
     async with System(home) as system:
         made = package(wasm, generate_key())
         good = [f"local/good-{number}" for number in range(each)]
