@@ -1,4 +1,4 @@
-"""The share of one core that the page takes: its tables, read every two seconds and written as JSON.
+"""The share of one core that the page takes: its tables, every two seconds and written as JSON.
 
 The clock of the tables is moved on by hand, so that a run of a few seconds has minutes of looks. It
 counts the processor time of the loop's thread: the looks, the health report every ten seconds, the
