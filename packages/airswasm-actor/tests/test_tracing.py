@@ -15,6 +15,7 @@ from airswasm.actor import (
     ComponentActor,
     Context,
     Envelope,
+    LifecycleEvent,
     Message,
     Outcome,
     Receipt,
@@ -145,6 +146,26 @@ async def test_the_share_of_chains_is_the_ratio_and_chains_are_whole(ratio: floa
     expected = 4000 * ratio
     assert abs(len(begun) - expected) < 6 * expected**0.5
     assert len(seen) == 2 * len(begun)
+
+
+@pytest.mark.parametrize("kind", [Plain, Patient, Both])
+async def test_the_event_of_a_failure_has_the_place_of_its_message(
+    kind: Callable[[str], Actor],
+) -> None:
+    """The same place as the receipt's, so that a line about the failure leads to the trace."""
+    seen: list[Receipt] = []
+    failed: list[LifecycleEvent] = []
+    async with ActorSystem() as system:
+        system.receipts.trace(seen.append, 1.0)
+        system.events.listen(lambda each: failed.append(each) if each.cause else None)
+        ref = system.spawn(kind(""), name="local/a")
+        ref.tell(b"raise")
+        with anyio.fail_after(10):
+            while ref.is_alive:
+                await anyio.lowlevel.checkpoint()
+    (receipt,) = seen
+    assert receipt.trace is not None
+    assert failed[0].trace == receipt.trace.context
 
 
 @given(

@@ -263,7 +263,7 @@ class LifeCycle:
         cell.give_up_message(message, reason, error)
         if message.request is not None:
             message.request.fail(ActorFailed(cell.name, error))
-        self._fail(cell, Exit("killed" if error is None else "crash", error))
+        self._fail(cell, Exit("killed" if error is None else "crash", error), message)
 
     def replace(self, cell: Cell, message: Message, error: MessageTooLarge) -> None:
         """End an incarnation that had no room for `message`; its supervisor makes another.
@@ -276,7 +276,7 @@ class LifeCycle:
         if message.request is not None:
             message.request.fail(error)
         reason = "crash" if cell.rare.on_exit is None else REPLACED
-        self._fail(cell, Exit(reason, evidence))
+        self._fail(cell, Exit(reason, evidence), message)
 
     def fail(self, cell: Cell, error: BaseException) -> None:
         """End the incarnation as a crash that no message caused."""
@@ -294,10 +294,10 @@ class LifeCycle:
             self._fail(cell, Exit("crash" if cell.rare.on_exit is None else REPLACED, error))
             await self._unwind(killed)
 
-    def _fail(self, cell: Cell, exit_: Exit) -> None:
+    def _fail(self, cell: Cell, exit_: Exit, message: Message | None = None) -> None:
         self.discard(cell)
         kind = EventKind.STOPPING if exit_.reason == REPLACED else EventKind.FAILED
-        self._emit(kind, cell, exit_.reason, exit_.cause)
+        self._emit(kind, cell, exit_.reason, exit_.cause, message)
         if cell.phase is Phase.STOPPING:
             cell.notify_idle()  # the code that is ending it goes on
             return
@@ -506,10 +506,15 @@ class LifeCycle:
                 self._events.note_error(error)
 
     def _emit(
-        self, kind: EventKind, cell: Cell, reason: str = "", cause: BaseException | None = None
+        self,
+        kind: EventKind,
+        cell: Cell,
+        reason: str = "",
+        cause: BaseException | None = None,
+        message: Message | None = None,
     ) -> None:
         if self._events.has_listeners:
-            self.register.emit(kind, cell, reason, cause)
+            self.register.emit(kind, cell, reason, cause, message)
 
 
 def _charge_fuel(cell: Cell, source: object) -> None:

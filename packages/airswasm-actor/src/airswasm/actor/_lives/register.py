@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from .._messages.bounds import MailboxSpec
     from .._messages.events import EventStream
+    from .._messages.message import Message
     from .._routing.broker import MessageBroker
     from .._routing.routes import Routes
     from .._running.cell import Exchange, Guest
@@ -192,11 +193,19 @@ class Register:
             self.emit(EventKind.STARTED if cell.incarnation == 1 else again, cell)
 
     def emit(
-        self, kind: EventKind, cell: Cell, reason: str = "", cause: BaseException | None = None
+        self,
+        kind: EventKind,
+        cell: Cell,
+        reason: str = "",
+        cause: BaseException | None = None,
+        message: Message | None = None,
     ) -> None:
-        """Tell the listeners of an event."""
-        now = self._exchange.clock()
-        self._events.emit(LifecycleEvent(kind, cell.name, now, cell.incarnation, reason, cause))
+        """Tell the listeners of an event, and of the message that it happened over."""
+        now, tracing = self._exchange.clock(), self._exchange.tracing
+        trace = None if message is None else tracing.context_of(message, cell.name)
+        self._events.emit(
+            LifecycleEvent(kind, cell.name, now, cell.incarnation, reason, cause, trace)
+        )
 
 
 def bind_actor(actor: object, context: object) -> None:

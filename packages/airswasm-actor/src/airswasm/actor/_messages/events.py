@@ -15,6 +15,7 @@ from enum import StrEnum
 import anyio
 
 from .._foreign import repr_of
+from .trace import TraceContext
 
 __all__ = ("EventKind", "EventListener", "EventStream", "LifecycleEvent", "Subscription")
 
@@ -43,6 +44,8 @@ class LifecycleEvent:
         incarnation: Which incarnation; 0 for a supervisor.
         reason: `normal`, `shutdown`, `crash`, `killed`, `replaced`, or empty.
         cause: The error, for `failed` and `given_up`, and for an incarnation that is replaced.
+        trace: The place in its trace of the message that an incarnation has failed over; None
+            where there is no message, or no trace.
     """
 
     kind: EventKind
@@ -51,6 +54,7 @@ class LifecycleEvent:
     incarnation: int = 0
     reason: str = ""
     cause: BaseException | None = None
+    trace: TraceContext | None = None
 
     def __repr__(self) -> str:
         return repr_of(self)

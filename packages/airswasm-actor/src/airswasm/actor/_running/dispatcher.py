@@ -37,6 +37,7 @@ from .._messages.bounds import payload_bytes, signal_bytes
 from .._messages.dead_letters import DeathReason
 from .._messages.message import Message, new_message
 from .._messages.receipt import Outcome
+from .._messages.tracing import MARKS
 from ..errors import AskTimeout, GuestRefused, MessageTooLarge, UnfitPayload
 from .cell import Cell, Exchange
 from .mailbox import admit_waiting, note_taken
@@ -401,6 +402,7 @@ class Dispatcher(Exchange):
         end = clock() + self.config.slice
         left = self.config.batch
         tally = cell.rare.tally
+        marks = self.tracing.marks
         self._is_read, unseen = self._look_ahead(cell, tally)
         try:
             while cell.is_ready:
@@ -410,7 +412,10 @@ class Dispatcher(Exchange):
                     break
                 if left == unseen:
                     self._is_read = True
-                if tally is None or not (self._is_read or message[6] is not None):
+                if tally is None or not (
+                    message[6] is not None
+                    or (self._is_read and (tally.is_watched or marks[message[3] & MARKS]))
+                ):
                     self._handle(cell, message)
                 else:
                     self._handle_measured(cell, message, tally)
@@ -608,7 +613,10 @@ class Dispatcher(Exchange):
                 tally.queue_otherwise(queued)
         try:
             work.call = call = guest.begin(message, cell.context, work.wake)
-            if tally is not None and (self._is_read or message[6] is not None):
+            if tally is not None and (
+                message[6] is not None
+                or (self._is_read and (tally.is_watched or self.tracing.marks[message[3] & MARKS]))
+            ):
                 self._itemize(tally, work, call)
             work.is_waiting = True
             state = CallState.READY if cell.rare.holds_loop else call.poll()

@@ -842,6 +842,8 @@ class Hosting:
             fields["fuel_used"] = cause.fuel_used
             fields["memory_peak_bytes"] = cause.memory_peak_bytes
             fields["backtrace"] = " < ".join(str(frame) for frame in cause.backtrace)
+        if event.trace is not None:
+            fields |= {"trace_id": event.trace.trace_id, "span_id": event.trace.span_id}
         self._logs.write(name, level, text, source="supervisor", fields=fields)
 
     async def _stop_all(self) -> None:
