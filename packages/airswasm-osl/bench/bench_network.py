@@ -97,7 +97,7 @@ async def guest(folder: Path) -> AsyncIterator[LinkedComponent]:
         each if each.name.startswith("wasi:") else guard.guarded(each, contract())
         for each in provide(services)
     ]
-    async with Engine(EngineConfig(cache_folder=folder)) as engine:
+    async with Engine(EngineConfig.dense(folder)) as engine:
         yield (await engine.load(made, name="echo")).link(offered)
 
 

@@ -66,6 +66,37 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     return build
 
 
+@pytest.fixture(scope="session")
+def one_module() -> Callable[[str, dict[str, str], dict[str, str], str], str]:
+    """Puts the core modules `$libc` and `$main` of a component into one, as tools want it."""
+
+    def joined(text: str, imports: dict[str, str], exports: dict[str, str], after: str) -> str:
+        libc, main = (
+            text.split(f"(core module {name}")[1].split(f"(core instance {name}")[0].strip()[:-1]
+            for name in ("$libc", "$main")
+        )
+        posts = " ".join(f'(export "cabi_post_{name}")' for name in exports.values())
+        lines = [line for line in main.splitlines() if '(import "libc"' not in line]
+        taken = [line for line in lines if line.strip().startswith("(import")]
+        body = "\n".join([*taken, libc, *(line for line in lines if line not in taken)])
+        for name, module in imports.items():
+            body = body.replace(
+                f'(import "host" "{name}"' if name else '(import "host"',
+                f'(import "{module}" "{name}"' if name else f'(import "{module}"',
+            )
+        for old, new in {
+            f'(func (export "{after}") (param i32)': f"(func {posts} (param i32)",
+            '(func (export "reset")': "(func $reset",
+            '(export "realloc")': '(export "cabi_realloc")',
+            '(global $mode (export "mode")': "(global $mode",
+            **{f'(export "{name}")': f'(export "{path}")' for name, path in exports.items()},
+        }.items():
+            body = body.replace(old, new)
+        return f"(module {body})"
+
+    return joined
+
+
 def build_from_c(folder: Path, name: str) -> bytes:
     """Compiles `guests/<name>.c` and makes it a component of `guests/<name>.wit`."""
     core = folder / "core.wasm"

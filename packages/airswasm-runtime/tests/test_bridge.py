@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from airswasm.runtime import (
     Instance,
     Limits,
     Ok,
+    Trapped,
     ValueMismatch,
 )
 from airswasm.runtime._calls.bytes_as_text import BytesAsText
@@ -31,7 +32,7 @@ from airswasm.runtime._compose.bridge import bridge_component
 from airswasm.runtime._compose.bridging import Bridging
 from airswasm.runtime._compose.crossings import find_crossings
 from airswasm.runtime._compose.outline import read_component
-from airswasm.runtime._compose.reader import Unreadable
+from airswasm.runtime._compose.reader import PREAMBLE_BYTES, Reader, Unreadable, table_functions
 from airswasm.runtime._compose.text_bridge import HEX_MOST_BYTES, allocator_module
 from airswasm.runtime._wasmtime.features import HardenedSettings, hardened_config
 from hypothesis import HealthCheck, given, settings
@@ -44,10 +45,57 @@ LIMITS = Limits(memory_bytes=32 * 2**20, host_call_bytes=8 * 2**20, timeout=60.0
 EDGES = (0, 1, 2, 15, 16, 17, 63, 64, 65, 111, 112, 113, 1023, 1024, 1025, 1119, 1120, 4096)
 
 
+WORLD = """package test:bytes@1.0.0;
+interface host {
+  variant trouble { refused(string), late }
+  swap: func(key: string, value: option<list<u8>>) -> result<option<list<u8>>, trouble>;
+  plain: func(number: u32) -> u32;
+  many: func(a: list<u8>, b: list<u8>, c: tuple<u8, list<u8>, u64>)
+    -> tuple<list<u8>, list<u8>, list<u8>>;
+}
+interface handler {
+  handle-message: func(sender: string, topic: option<string>, payload: list<u8>)
+    -> result<option<list<u8>>, string>;
+  refuse: func(sender: string, topic: option<string>, payload: list<u8>)
+    -> result<option<list<u8>>, string>;
+}
+world bytes {
+  import host;
+  import hashed: func(data: list<u8>) -> list<u8>;
+  use host.{trouble};
+  export handler;
+  export swap: func(key: string, value: option<list<u8>>) -> result<option<list<u8>>, trouble>;
+  export many: func(a: list<u8>, b: list<u8>, c: tuple<u8, list<u8>, u64>)
+    -> tuple<list<u8>, list<u8>, list<u8>>;
+  export hashed: func(data: list<u8>) -> list<u8>;
+  export spilled: func(a: u32, b: u32, c: u32, d: u32, e: u32, f: u32, g: u32, h: u32, i: u32,
+    j: u32, k: u32, l: u32, m: u32, n: u32, o: u32, data: list<u8>) -> list<u8>;
+}"""
+
+
+def component_text() -> str:
+    return Path(__file__).with_name("guests").joinpath("bytes.wat").read_text()
+
+
 @pytest.fixture(scope="module")
-def guest() -> bytes:
-    text = Path(__file__).with_name("guests").joinpath("bytes.wat").read_text()
-    return bytes(wasmtime.wat2wasm(text))
+def written() -> bytes:
+    """Written by hand: its core calls imports directly, over a memory of another module."""
+    return bytes(wasmtime.wat2wasm(component_text()))
+
+
+@pytest.fixture(scope="module")
+def built(build: Callable[[str, str], bytes], one_module: Callable[..., str]) -> bytes:
+    """The same code in one module, as tools make components: it calls imports by a table."""
+    handler = "test:bytes/handler@1.0.0"
+    names = {"handle-message": f"{handler}#handle-message", "refuse": f"{handler}#refuse"}
+    names |= {name: name for name in ("swap", "many", "hashed", "spilled")}
+    imports = {"hashed": "$root", "": "test:bytes/host@1.0.0"}
+    return build(WORLD, one_module(component_text(), imports, names, "reset"))
+
+
+@pytest.fixture(scope="module", params=["written", "built"])
+def guest(request: pytest.FixtureRequest) -> bytes:
+    return bytes(request.getfixturevalue(request.param))
 
 
 def host(seen: list[object]) -> list[HostInterface]:
@@ -109,7 +157,7 @@ def payload(kind: str, size: int) -> bytes:
     return bytes((at * 167 + at // 251) % 256 for at in range(size))
 
 
-def test_every_function_with_bytes_is_found(guest: bytes) -> None:
+def test_every_function_with_bytes_is_found(guest: bytes, built: bytes) -> None:
     """Byte lists are bridged in parameters, options, results and tuples, of imports and exports."""
     made = bridge_component(guest)
     assert made is not None
@@ -121,6 +169,7 @@ def test_every_function_with_bytes_is_found(guest: bytes) -> None:
     assert made.bridging.exports[f"{HANDLER}#handle-message"] == ("2", "result.ok.some")
     assert made.bridging.exports["#spilled"] == ("15", "result")
     assert guest in made.wasm, "the guest's own bytes must stay as they are"
+    assert list(made.bridging.rebound) == (list(made.bridging.imports) if guest is built else [])
 
 
 def test_types_with_names_and_methods_are_followed(tmp_path: Path) -> None:
@@ -166,9 +215,9 @@ def test_a_component_without_bytes_has_no_bridge() -> None:
 
 
 @pytest.mark.parametrize("cut", [9, 50, 400, 900])
-def test_a_broken_component_has_no_bridge(guest: bytes, cut: int) -> None:
+def test_a_broken_component_has_no_bridge(written: bytes, cut: int) -> None:
     """Bytes that cannot be read are left to the engine to refuse."""
-    assert bridge_component(guest[:cut]) is None
+    assert bridge_component(written[:cut]) is None
 
 
 @given(at=st.integers(8, 1800), value=st.integers(0, 255))
@@ -181,6 +230,65 @@ def test_reading_damaged_components_ends_in_one_error(at: int, value: int) -> No
     with suppress(Unreadable):
         find_crossings(read_component(bytes(damaged)))
     bridge_component(bytes(damaged))
+
+
+@pytest.mark.parametrize(
+    ("filled", "places"),
+    [
+        ("(elem (i32.const 0) func $g $f)", [1, 0]),
+        ("", []),
+        ("(elem (i32.const 1) func $f)", None),
+        ("(elem (i32.const 0) func $f) (elem (i32.const 1) func $g)", None),
+        ("(elem (i32.const 0) funcref (ref.func $f))", None),
+        ("(elem func $f)", None),
+    ],
+)
+def test_only_tables_that_are_filled_as_tools_do_are_followed(
+    filled: str, places: list[int] | None
+) -> None:
+    """From the first place on, at once; of others nothing is known."""
+    imports = (
+        '(import "" "f" (func $f)) (import "" "g" (func $g)) (import "" "t" (table 2 funcref))'
+    )
+    module = Reader(bytes(wasmtime.wat2wasm(f"(module {imports} {filled})")), PREAMBLE_BYTES)
+    if places is None:
+        with pytest.raises(Unreadable):
+            table_functions(module)
+    else:
+        assert table_functions(module) == places
+
+
+AGAIN = """(module
+  (import "$root" "fetch" (func $fetch (param i32)))
+  (memory (export "memory") 2)
+  (global $again (mut i32) (i32.const 0))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (if (global.get $again) (then
+      (global.set $again (i32.const 0))
+      (call $fetch (i32.const 64))))
+    (i32.const 1024))
+  (func (export "run") (param i32) (result i32)
+    (global.set $again (local.get 0))
+    (call $fetch (i32.const 32))
+    (i32.const 32)))"""
+
+
+@pytest.mark.parametrize("bridge", [True, False])
+async def test_a_guest_cannot_leave_while_it_makes_room(
+    build: Callable[[str, str], bytes], config: EngineConfig, bridge: bool
+) -> None:
+    """With a bridge and without: its result would be torn."""
+    world = """package test:again;
+    world again { import fetch: func() -> list<u8>; export run: func(again: u32) -> list<u8>; }"""
+    async with Engine(replace(config, bridge_bytes=bridge)) as engine:
+        component = await engine.load(build(world, AGAIN))
+        assert bool(component._bridging.rebound) == bridge
+        linked = component.link([HostInterface("", {"fetch": lambda _caller: b"f" * 600})])
+        instance = await linked.instantiate(caller=Caller("test/again"))
+        for _ in range(3):
+            assert await instance.call("#run", 0) == b"f" * 600
+        with pytest.raises(Trapped):
+            await instance.call("#run", 1)
 
 
 @pytest.mark.parametrize("kind", ["text", "binary", "last"])

@@ -27,7 +27,7 @@
     (import "libc" "mode" (global $mode (mut i32)))
     (import "host" "nested" (func $nested (param i32 i32 i32)))
     (import "host" "forged" (func $forged (param i32)))
-    (func $begin
+    (func $begin (export "forge")
       (call $forged (i32.const 16))
       (memory.copy (i32.const 0) (i32.load (i32.const 16)) (i32.load (i32.const 20)))
       (memory.fill (i32.const 16) (i32.const 0) (i32.const 12)))
@@ -54,6 +54,7 @@
     (with "libc" (instance $libc))
     (with "host" (instance (export "nested" (func $nested)) (export "forged" (func $forged))))))
   (alias core export $main "after" (core func $after))
+  (func (export "forge") (canon lift (core func $main "forge")))
   (func (export "misbehave") (param "mode" u32) (canon lift (core func $main "misbehave")))
   (func (export "give") (param "at" u32) (param "length" u32) (result (list u8))
     (canon lift (core func $main "give")

@@ -28,6 +28,7 @@ from ._calls.plan import ExportPlan, ImportPlan, Planner
 from ._calls.stack_depth import check_depth_to_instantiate
 from ._calls.staging import SIDES, StagingFinder
 from ._compile.description import Description
+from ._compose.bridging import Side
 from ._exports import Exports, exports_of
 from ._host import Caller, HostInterface
 from ._instance import PAGE_BYTES, Instance
@@ -244,7 +245,10 @@ class Component(Single):
         return Export(wt.address_of(index), self._planner.plan_export(shape))
 
     def _plan_import(self, path: str, shape: FunctionShape) -> ImportPlan:
-        return self._planner.plan_import(shape, self._bridging.imports.get(path, ()))
+        return self._planner.plan_import(shape, self._bridging.text_imports.get(path, ()))
+
+    def _plan_rebound(self, path: str, shape: FunctionShape) -> ImportPlan:
+        return self._planner.plan_import(shape, self._bridging.imports[path], Side.REBOUND)
 
     def _export(self, path: str) -> Export:
         found = self._exports.get(path)
@@ -326,6 +330,7 @@ class LinkedComponent(Single):
 
     def _define(self, offers: _Offers) -> None:
         scope = wt.LinkerScope(self._linker)
+        rebound: dict[str, HostCall] = {}
         destroy = destructor(self.engine._running)
         self._callbacks.append(destroy)
         try:
@@ -336,12 +341,19 @@ class LinkedComponent(Single):
                     scope.leave_interface()
                 for name, resource in interface.resources.items():
                     scope.add_resource(name, resource.number, destroy)
-                self._define_functions(scope, interface, offers)
+                self._define_functions(scope, interface, offers, rebound)
+            scope.leave_interface()
+            for name, host_call in rebound.items():
+                self._define_function(scope, name, host_call)
         finally:
             scope.close()
 
     def _define_functions(
-        self, scope: wt.LinkerScope, interface: InterfaceShape, offers: _Offers
+        self,
+        scope: wt.LinkerScope,
+        interface: InterfaceShape,
+        offers: _Offers,
+        rebound: dict[str, HostCall],
     ) -> None:
         offer = offers.find(interface.name)
         for name, shape in interface.functions.items():
@@ -354,11 +366,16 @@ class LinkedComponent(Single):
                     offers.names,
                 )
             path = f"{interface.name}#{name}"
-            host_call = HostCall(
-                self.engine, path, self.component._plan_import(path, shape), function
-            )
-            self._callbacks.append(host_call)
-            scope.add_function(name, host_call.callback)
+            component = self.component
+            host_call = HostCall(self.engine, path, component._plan_import(path, shape), function)
+            self._define_function(scope, name, host_call)
+            if (added := self._bridging.rebound.get(path)) is not None:
+                plan = component._plan_rebound(path, shape)
+                rebound[added] = HostCall(self.engine, path, plan, function)
+
+    def _define_function(self, scope: wt.LinkerScope, name: str, host_call: HostCall) -> None:
+        self._callbacks.append(host_call)
+        scope.add_function(name, host_call.callback)
 
 
 def _make_wasi(config: WasiConfig, engine: Engine, caller: Caller) -> WasiState:

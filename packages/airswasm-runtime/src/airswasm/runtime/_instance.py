@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from ._wasmtime.slot_allocator import Memory, Stack
 
 _LIFTED_AT = 48
+_OF_IMPORTS = (Side.IMPORTS, Side.REBOUND)
 _SLOT_BYTES = 56  # the result's 32 bytes, the error's address, the fuel left, a lifted handle
 _INSTANCE_BYTES = 16
 _FUNCTION_BYTES = 32
@@ -465,7 +466,7 @@ class Instance(Single):
     def _stage(self, finders: Sequence[StagingFinder | None]) -> None:
         """Let bytes be copied into the memories of its bridges, once these are found."""
         self._handles.stagings = tuple(
-            None if each is None else Staging(each, self._memories, has_begun=side is Side.IMPORTS)
+            None if each is None else Staging(each, self._memories, has_begun=side in _OF_IMPORTS)
             for side, each in zip(SIDES, finders, strict=True)
         )
         if any(each and each.is_forged for each in finders):

@@ -112,9 +112,11 @@ class Planner:
         result = None if shape.result is None else self.decoder(shape.result, "result", carried)
         return ExportPlan(shape, lowering.arguments_encoder(parameters), result)
 
-    def plan_import(self, shape: FunctionShape, text: Collection[str] = ()) -> ImportPlan:
+    def plan_import(
+        self, shape: FunctionShape, text: Collection[str] = (), side: Side = Side.IMPORTS
+    ) -> ImportPlan:
         """Return the plan of one function of the host's; the arguments are as in `plan_export`."""
-        carried = Carried(text, SIDES.index(Side.IMPORTS)) if text else None
+        carried = Carried(text, SIDES.index(side)) if text else None
         types = enumerate(type_ for _, type_ in shape.parameters)
         parameters = tuple(self.decoder(type_, str(at), carried) for at, type_ in types)
         result = None if shape.result is None else self.encoder(shape.result, "result", carried)

@@ -23,7 +23,7 @@ from typing import BinaryIO
 from wasmtime import Engine, WasmtimeError
 from wasmtime.component import Component
 
-from .._compose.added_exports import AddedExports, with_added_exports, without_added_exports
+from .._compose.added_exports import AddedExports, with_added_exports, without_added
 from .._compose.bridge import bridge_component
 from .._compose.bridging import Bridging
 from .._compose.core_facts import read_core_facts
@@ -104,7 +104,8 @@ def compile_image(
     engine = Engine(hardened_config(settings))
     staged = not settings.memory_images  # memories are packed: the host knows where they are
     component, bridging = _compile(engine, wasm, bridge=bridge, staged=staged)
-    shape = without_added_exports(reflect(engine, component, bridging), bridging.added.names)
+    shape = reflect(engine, component, bridging)
+    shape = without_added(shape, bridging.rebound.values(), bridging.added.names)
     digest = hashlib.sha256(wasm).hexdigest()
     description = Description(digest, bridging, shape, read_core_facts(wasm))
     return component.serialize(), description

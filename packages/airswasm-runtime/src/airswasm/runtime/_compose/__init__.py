@@ -6,6 +6,7 @@
 | `component_types` | types as the binary has them: read, laid out, written again |
 | `outline` | what a component imports and exports, read from its binary |
 | `crossings` | which functions go through a bridge |
+| `rebinding` | where a guest's imports can be bound again |
 | `bridge` | the bridges that let bytes cross as text, composed around a component |
 | `bridging` | what composing changed, as the host must know it |
 | `scopes` | types and imports written again under the names that they had |

@@ -26,6 +26,7 @@ from .reader import Reader, Unreadable
 from .writer import CORE_FUNCTION, CORE_MEMORY, ComponentWriter, Sort
 
 if TYPE_CHECKING:
+    from .._shape import InterfaceShape
     from .._wasmtime.reflection import ComponentShape
 
 DROP = "airswasm-drop-r"
@@ -176,13 +177,25 @@ def _is_own_resource(outline: Outline, index: int) -> bool:
     return False
 
 
-def without_added_exports(shape: ComponentShape, names: Collection[str]) -> ComponentShape:
-    """Return a component's own shape, without the exports that were added here."""
-    world = shape.exports.get("")
+def without_added(
+    shape: ComponentShape, imports: Collection[str], exports: Collection[str]
+) -> ComponentShape:
+    """Return a component's own shape, without the functions that were added to its world."""
+    return replace(
+        shape,
+        imports=_without(shape.imports, imports),
+        exports=_without(shape.exports, exports),
+    )
+
+
+def _without(
+    interfaces: dict[str, InterfaceShape], names: Collection[str]
+) -> dict[str, InterfaceShape]:
+    world = interfaces.get("")
     if not names or world is None:
-        return shape
+        return interfaces
     own = {name: each for name, each in world.functions.items() if name not in names}
-    exports = {name: each for name, each in shape.exports.items() if name}
+    left = {name: each for name, each in interfaces.items() if name}
     if own or world.resources:
-        exports[""] = replace(world, functions=own)
-    return replace(shape, exports=exports)
+        left[""] = replace(world, functions=own)
+    return left

@@ -6,15 +6,18 @@ components, and within one, no values are made. So bridges of ours speak
 `list<u8>` to the guest and `string` to the host:
 
     host  --string-->  exports bridge  --memory-->  guest
-    host  <--string--  imports bridge  <--list<u8>--  guest
+    host  <--string--  imports bridge  <--memory--  guest
 
-The exports bridge is sections of ours behind the guest's own, in the guest's
-component: it sees the guest's memory, so bytes are moved in bulk (`memory_moves`).
-The imports bridge is a component before the guest, because a guest's core modules
-are given the functions that they call by sections that stay as they are. Exports
-that hold more than `memory_moves` moves go through such a component too, behind
-the guest. Between components the engine copies byte for byte in wasm, about 2 ns
-and 17 units of fuel each, on the guest's account.
+Both are sections of ours behind the guest's own, in the guest's component: they see
+the guest's memory, so bytes are moved in bulk (`memory_moves`). The guest's core
+modules are given the functions that they call by sections that stay as they are; but
+tools let them call imports through a table, which the imports bridge fills again
+(`rebinding`). For that the guest's component imports each of these functions once more,
+with text. Under its own name it takes bytes, as values; only start code calls that.
+
+What goes another way, or holds more than `memory_moves` moves, goes through a component
+of ours, before the guest or behind it. Between components the engine copies byte for
+byte in wasm, about 2 ns and 17 to 26 units of fuel each, on the guest's account.
 
 There is one for each direction because a component may not be entered again while
 it is in a call, and a guest that handles a message calls its imports. The guest's
@@ -41,14 +44,15 @@ from wasmtime import wat2wasm
 
 from .bridging import Bridging, Side
 from .component_types import Function, Named, Type, TypeSpace, unsigned
-from .crossings import Crossing, Crossings, find_crossings
-from .memory_moves import Moved, move_module
-from .outline import InstanceType, Lifted, Outline, read_component
+from .crossings import HOST, Crossing, Crossings, find_crossings
+from .memory_moves import Lent, Moved, fill_module, lend_module, move_module
+from .outline import Imported, InstanceType, Lifted, Outline, read_component
 from .reader import Unreadable
+from .rebinding import Place
 from .scopes import GivenTypes, ImportScope
 from .text_bridge import NONCE_BYTES, RESULT_AREA, allocator_module
 from .wrappers import Wrapper, result_area_bytes, wrapper_module
-from .writer import CORE_FUNCTION, CORE_MEMORY, ComponentWriter, Sort
+from .writer import CORE_FUNCTION, CORE_MEMORY, CORE_TABLE, ComponentWriter, Sort
 
 INSIDE = "airswasm-bridge-f"
 
@@ -80,7 +84,7 @@ def bridge_component(wasm: bytes, *, staged: bool = False) -> BridgedComponent |
         outline = read_component(wasm)
         nonces = {side: os.urandom(NONCE_BYTES) for side in Side} if staged else {}
         crossings = find_crossings(outline, nonces)
-        if not crossings.imports and not crossings.exports:
+        if not crossings.imports and not crossings.rebound and not crossings.exports:
             return None
         return BridgedComponent(_compose(wasm, outline, crossings), crossings.bridging())
     except (Unreadable, LookupError, ValueError, RecursionError):
@@ -90,20 +94,108 @@ def bridge_component(wasm: bytes, *, staged: bool = False) -> BridgedComponent |
 def _compose(wasm: bytes, outline: Outline, crossings: Crossings) -> bytes:
     writer = ComponentWriter()
     scope = ImportScope(writer, outline, crossings.imports)
-    guest = writer.component(
-        _with_bridge_inside(wasm, outline, crossings) if crossings.inside else wasm
-    )
+    is_inside = crossings.inside or crossings.rebound
+    guest = writer.component(_with_bridges_inside(wasm, outline, crossings) if is_inside else wasm)
     given = _given_imports(writer, outline, scope, crossings)
+    for at, (each, _) in enumerate(crossings.rebound):
+        type_ = TypeSpace(writer.type, scope.refer_in(each.instance)).function(each.as_text)
+        name = f"{HOST}{at}"
+        host = writer.import_(name, Sort.FUNCTION, b"\x01" + unsigned(type_))
+        given.append((name, Sort.FUNCTION, host))
     instance = writer.instance(guest, given)
     _write_exports(scope, instance, crossings)
     return writer.finish()
 
 
-def _with_bridge_inside(wasm: bytes, outline: Outline, crossings: Crossings) -> bytes:
-    """Append our sections to the guest's own; they export `INSIDE` and a number."""
-    inside = crossings.inside
+def _with_bridges_inside(wasm: bytes, outline: Outline, crossings: Crossings) -> bytes:
+    """Append our sections to the guest's own."""
     counts = {Sort.TYPE.name: len(outline.types), Sort.FUNCTION.name: len(outline.functions)}
     writer = ComponentWriter(wasm, {**outline.core_counts, **counts})
+    if crossings.rebound:
+        _rebind_imports(writer, outline, crossings)
+    if crossings.inside:
+        _write_inside(writer, crossings)
+    return writer.finish()
+
+
+def _rebind_imports(writer: ComponentWriter, outline: Outline, crossings: Crossings) -> None:
+    """Let the guest call its imports through a bridge of its own component.
+
+    The host's functions are imported once more, with text, and lowered into a memory of ours.
+    """
+    placed = [
+        (at, each, place) for at, (each, all_) in enumerate(crossings.rebound) for place in all_
+    ]
+    wrappers = [
+        Wrapper(each.function, "to_host", "from_host", is_inside=True) for _, each, _ in placed
+    ]
+    allocator = _write_allocator(writer, wrappers, crossings.nonces.get(Side.REBOUND, b""))
+    hosts: list[int] = []
+    for at, (each, _) in enumerate(crossings.rebound):
+        space = TypeSpace(writer.type, _names_in_guest(writer, outline, each.instance))
+        type_ = space.function(each.as_text)
+        hosts.append(writer.import_(f"{HOST}{at}", Sort.FUNCTION, b"\x01" + unsigned(type_)))
+    called: list[tuple[str, bytes, int]] = []
+    for number, (at, _, _) in enumerate(placed):
+        lowered = writer.lower(hosts[at], allocator.memory, allocator.realloc)
+        called.append((f"f{number}", CORE_FUNCTION, lowered))
+    bridge = _core_wrappers(writer, wrappers, allocator, writer.core_instance_of(called))
+    memory = placed[0][2].lowered.memory
+    assert memory is not None
+    items = [("memory", CORE_MEMORY, memory)]
+    for number, (_, _, place) in enumerate(placed):
+        if place.lowered.realloc is not None:
+            items.append((f"realloc{number}", CORE_FUNCTION, place.lowered.realloc))
+    lent = [
+        Lent(wrapper, place.lowered.realloc is not None)
+        for wrapper, (_, _, place) in zip(wrappers, placed, strict=True)
+    ]
+    module = writer.core_module(_assembled(lend_module(lent)))
+    given = [("own", allocator.instance), ("guest", writer.core_instance_of(items))]
+    lender = writer.core_instance(module, [*given, ("bridge", bridge)])
+    _fill_tables(writer, lender, wrappers, [place for _, _, place in placed])
+
+
+def _names_in_guest(
+    writer: ComponentWriter, outline: Outline, instance: str | None
+) -> Callable[[Named], int]:
+    """Return how the guest's component refers to types that an instance's type names."""
+    aliases: dict[str, int] = {}
+
+    def refer(named: Named) -> int:
+        if named.name is None or instance is None:
+            return named.index
+        if named.name not in aliases:
+            at = next(
+                at
+                for at, entry in enumerate(outline.instances)
+                if isinstance(entry, Imported) and entry.name == instance
+            )
+            aliases[named.name] = writer.alias(Sort.TYPE, at, named.name)
+        return aliases[named.name]
+
+    return refer
+
+
+def _fill_tables(
+    writer: ComponentWriter, lender: int, wrappers: Sequence[Wrapper], places: Sequence[Place]
+) -> None:
+    """Put the lender's functions into the places of the imports."""
+    tables = {
+        table: table if isinstance(table, int) else writer.core_alias(CORE_TABLE, *table)
+        for table in dict.fromkeys(place.table for place in places)
+    }
+    numbers = {table: number for number, table in enumerate(tables)}
+    items = [(f"table{numbers[table]}", CORE_TABLE, index) for table, index in tables.items()]
+    slots = [(numbers[place.table], place.slot) for place in places]
+    module = writer.core_module(_assembled(fill_module(wrappers, slots)))
+    given = [("guest", writer.core_instance_of(items)), ("lender", lender)]
+    writer.core_instance(module, given)
+
+
+def _write_inside(writer: ComponentWriter, crossings: Crossings) -> None:
+    """Write the bridge for exports; it exports `INSIDE` and a number."""
+    inside = crossings.inside
     wrappers = [
         Wrapper(each.function, "from_host", "to_host", is_inside=True) for each, _ in inside
     ]
@@ -118,7 +210,6 @@ def _with_bridge_inside(wasm: bytes, outline: Outline, crossings: Crossings) -> 
     space = TypeSpace(writer.type, lambda named: named.index)
     types = [lambda each=each: space.function(each.as_text) for each, _ in inside]
     _write_wrappers(writer, wrappers, allocator, other, types, INSIDE)
-    return writer.finish()
 
 
 def _core_items(lifted: Sequence[Lifted]) -> list[tuple[str, bytes, int]]:
@@ -288,13 +379,19 @@ def _write_wrappers(
     name: str,
 ) -> None:
     """Write what converts, calls `other` and offers the outcome as `name` and a number."""
-    module = writer.core_module(_assembled(wrapper_module(wrappers)))
-    core = writer.core_instance(module, [("own", allocator.instance), ("other", other)])
+    core = _core_wrappers(writer, wrappers, allocator, other)
     for number, lifted_type in enumerate(lifted_types):
         function = writer.core_alias(CORE_FUNCTION, core, f"f{number}")
         after = writer.core_alias(CORE_FUNCTION, core, f"after{number}")
         offered = writer.lift(function, lifted_type(), allocator.memory, allocator.realloc, after)
         writer.export(f"{name}{number}", Sort.FUNCTION, offered)
+
+
+def _core_wrappers(
+    writer: ComponentWriter, wrappers: Sequence[Wrapper], allocator: Allocator, other: int
+) -> int:
+    module = writer.core_module(_assembled(wrapper_module(wrappers)))
+    return writer.core_instance(module, [("own", allocator.instance), ("other", other)])
 
 
 def _assembled(source: str) -> bytes:

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from .added_exports import AddedExports
 
-BRIDGE_VERSION = 7
+BRIDGE_VERSION = 8
 """Changes whenever what the bridge composes does: compiled components are cached."""
 
 
@@ -19,6 +19,7 @@ class Side(StrEnum):
     IMPORTS = "imports"
     INSIDE = "inside"
     BEHIND = "behind"
+    REBOUND = "rebound"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Bridging:
             `2`, `1.some` or `result.ok.some`.
         exports: the same for exports.
         behind: those exports that go through the bridge behind the guest.
+        rebound: of the bridged imports those that are bound again inside the guest's component;
+            by path, the import that was added for each. Under its own name it takes bytes.
         nonces: for the bridges whose memory the host is to find, what it begins with, in hex.
         extra_memories: memories of the bridge, which the guest's limit must not count.
         extra_memory_bytes: what one of them may need beyond the bytes of one call.
@@ -42,6 +45,7 @@ class Bridging:
     imports: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     exports: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     behind: tuple[str, ...] = ()
+    rebound: Mapping[str, str] = field(default_factory=dict[str, str])
     nonces: Mapping[str, str] = field(default_factory=dict[str, str])
     extra_memories: int = 0
     extra_memory_bytes: int = 0
@@ -53,6 +57,11 @@ class Bridging:
     def is_bridged(self) -> bool:
         """Whether there is a bridge at all."""
         return bool(self.imports or self.exports)
+
+    @property
+    def text_imports(self) -> Mapping[str, tuple[str, ...]]:
+        """Those of the bridged imports that take text under their own name."""
+        return {path: where for path, where in self.imports.items() if path not in self.rebound}
 
     def to_json(self) -> str:
         """Return one line of JSON."""

@@ -9,14 +9,16 @@ from airswasm.wit import Borrow, ListOf, OptionOf, Own, Primitive, ResultOf, Tup
 
 from .bridging import Bridging, Side
 from .component_types import Function, Named, Type, members, payloads
-from .memory_moves import is_movable
+from .memory_moves import is_movable, is_movable_back
 from .outline import InstanceType, Lifted, Outline
 from .reader import Unreadable
+from .rebinding import Place, find_places
 from .wrappers import function_as_text, is_carriable
 from .writer import Sort
 
 BRIDGE_MEMORY_BYTES = 128 * 1024
 INSTANCES_PER_BRIDGE = 4
+HOST = "airswasm-host-f"
 NO_NONCES: Mapping[Side, bytes] = {}
 
 
@@ -50,6 +52,8 @@ class Crossings:
 
     Attributes:
         imports: what goes through the bridge before the guest.
+        rebound: imports that go through the bridge within the guest's own component, and the
+            places in its table through which it calls them.
         inside: exports that go through the bridge within the guest's own component,
             and the core functions that they are.
         behind: exports that go through the bridge behind it, because they give or
@@ -59,6 +63,7 @@ class Crossings:
     """
 
     imports: tuple[Crossing, ...]
+    rebound: tuple[tuple[Crossing, tuple[Place, ...]], ...]
     inside: tuple[tuple[Crossing, Lifted], ...]
     behind: tuple[Crossing, ...]
     nonces: Mapping[Side, bytes]
@@ -74,10 +79,15 @@ class Crossings:
             Side.IMPORTS: self.imports,
             Side.INSIDE: self.inside,
             Side.BEHIND: self.behind,
+            Side.REBOUND: self.rebound,
         }
         bridges = sum(map(bool, sides.values()))
         return Bridging(
-            imports={each.path: each.paths for each in self.imports},
+            imports={
+                each.path: each.paths
+                for each in (*self.imports, *(crossing for crossing, _ in self.rebound))
+            },
+            rebound={each.path: f"{HOST}{at}" for at, (each, _) in enumerate(self.rebound)},
             exports={each.path: each.paths for each in self.exports},
             behind=tuple(each.path for each in self.behind),
             nonces={side: each.hex() for side, each in self.nonces.items() if sides[side]},
@@ -107,7 +117,31 @@ def find_crossings(outline: Outline, nonces: Mapping[Side, bytes] = NO_NONCES) -
                     inside.append((crossing, lifted))
                 else:
                     behind.append(crossing)
-    return Crossings(tuple(imports), tuple(inside), tuple(behind), nonces)
+    before, rebound = _rebound(outline, imports)
+    return Crossings(before, rebound, tuple(inside), tuple(behind), nonces)
+
+
+def _rebound(
+    outline: Outline, imports: Sequence[Crossing]
+) -> tuple[tuple[Crossing, ...], tuple[tuple[Crossing, tuple[Place, ...]], ...]]:
+    """Separate the imports that can be bound again, over the one memory that our module sees."""
+    before: list[Crossing] = []
+    rebound: list[tuple[Crossing, tuple[Place, ...]]] = []
+    places, memories = find_places(outline), set[int | None]()
+    for each in imports:
+        found = places.get((each.instance, each.name), [])
+        lowered = [place.lowered for place in found]
+        fits = bool(found) and all(
+            one.is_utf8 and is_movable_back(each.function, has_realloc=one.realloc is not None)
+            for one in lowered
+        )
+        used = memories | {one.memory for one in lowered}
+        if fits and len(used) == 1 and None not in used:
+            memories = used
+            rebound.append((each, tuple(found)))
+        else:
+            before.append(each)
+    return tuple(before), tuple(rebound)
 
 
 def _fits_inside(

@@ -8,8 +8,9 @@ sections are appended to those of the guest, which stay as they are.
 
 The module does what the canonical ABI would: what a string or list points at is
 moved to room that the other side's `realloc` made, of exactly its size, and
-pointers are put right. It moves strings and lists whose elements point at
-nothing; functions that take or give more go past it, by way of the engine.
+pointers are put right. `move_module` does so for exports, `lend_module` for imports.
+They move strings and lists whose elements point at nothing; functions that take or
+give more go past them, by way of the engine.
 """
 
 from __future__ import annotations
@@ -71,6 +72,13 @@ def is_movable(function: Function, *, has_realloc: bool) -> bool:
     if not has_realloc and any(map(_points, types)):
         return False
     return all(map(_is_movable, [*types, *([function.result] if function.result else [])]))
+
+
+def is_movable_back(function: Function, *, has_realloc: bool) -> bool:
+    """Return the same for an import, whose result needs the room."""
+    if not has_realloc and _points(function.result):
+        return False
+    return is_movable(function, has_realloc=True)
 
 
 def _points(type_: Type | None) -> bool:
@@ -136,6 +144,100 @@ def move_module(functions: Sequence[Moved]) -> str:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """One import of the guest's that is called through the module.
+
+    Attributes:
+        wrapper: the bridge's function for it.
+        has_realloc: whether the guest can make room.
+    """
+
+    wrapper: Wrapper
+    has_realloc: bool
+
+
+def lend_module(functions: Sequence[Lent]) -> str:
+    """Write the module whose exports `f0`, `f1`, … the guest calls as its imports.
+
+    They move parameters up, call the bridge's functions of those names, and move results
+    down. As the engine does, they refuse the guest its imports while it makes room.
+    """
+    imports: list[str] = []
+    bodies: list[str] = []
+    for number, lent in enumerate(functions):
+        wrapper = lent.wrapper
+        signature = _signature(wrapper.core_parameters, wrapper.core_result)
+        imports.append(f'(import "bridge" "f{number}" (func $f{number} {signature}))')
+        if lent.has_realloc:
+            imports.append(_import(f"realloc{number}", ["i32"] * 4, ["i32"]))
+        bodies += [*_movers(number, has_realloc=lent.has_realloc), _lent_body(number, wrapper)]
+    return "\n".join(
+        [
+            f"(module ${BRIDGE_NAME}",
+            '(import "own" "memory" (memory $own 1))',
+            '(import "guest" "memory" (memory $guest 0))',
+            '(import "own" "realloc" (func $room (param i32 i32 i32 i32) (result i32)))',
+            '(import "own" "reset" (func $reset))',
+            *imports,
+            "(global $moves (mut i32) (i32.const 0))",
+            *bodies,
+            _UP,
+            ")",
+        ]
+    )
+
+
+def fill_module(wrappers: Sequence[Wrapper], slots: Sequence[tuple[int, int]]) -> str:
+    """Write the module that puts the functions of `lend_module` into places of tables.
+
+    Args:
+        wrappers: what the functions are for.
+        slots: for each, the number of the table, and the place in it.
+    """
+    imports = [
+        f'(import "guest" "table{table}" (table $t{table} 0 funcref))'
+        for table in sorted({table for table, _ in slots})
+    ]
+    segments: list[str] = []
+    for number, (wrapper, (table, slot)) in enumerate(zip(wrappers, slots, strict=True)):
+        signature = lent_signature(wrapper)
+        imports.append(f'(import "lender" "f{number}" (func $f{number} {signature}))')
+        segments.append(f"(elem (table $t{table}) (i32.const {slot}) func $f{number})")
+    return "\n".join([f"(module ${BRIDGE_NAME}", *imports, *segments, ")"])
+
+
+def lent_signature(wrapper: Wrapper) -> str:
+    """Return the signature of an import as the guest calls it."""
+    if wrapper.result_is_in_memory:
+        return _signature([*wrapper.core_parameters, "i32"], [])
+    return _signature(wrapper.core_parameters, wrapper.core_result)
+
+
+def _lent_body(number: int, wrapper: Wrapper) -> str:
+    parameters = wrapper.core_parameters
+    passed = " ".join(f"(local.get {at})" for at in range(len(parameters)))
+    lines = ["(if (global.get $moves) (then unreachable))", "(call $reset)"]
+    lines += _parameters_moved(wrapper, "$own", "$up")
+    call = f"(call $f{number} {passed})"
+    if wrapper.result_is_in_memory:
+        result = wrapper.function.result
+        assert result is not None
+        size, _ = size_align(result)
+        lines += [
+            f"(local.set $given {call})",
+            "(global.set $moves (i32.const 1))",
+            *_move_memory(result, "(local.get $given)", 0, "$own", f"$down{number}"),
+            "(global.set $moves (i32.const 0))",
+            f"(memory.copy $guest $own (local.get {len(parameters)}) (local.get $given)"
+            f" (i32.const {size}))",
+        ]
+    else:
+        lines.append(call)
+    signature = lent_signature(wrapper)
+    return f'(func (export "f{number}") {signature} (local $given i32)\n' + "\n".join(lines) + ")"
+
+
 _UP = """(func $up (param $at i32) (param $size i32) (param $align i32) (result i32)
   (local $to i32)
   (local.set $to (call $room (i32.const 0) (i32.const 0) (local.get $align) (local.get $size)))
@@ -167,7 +269,7 @@ def _body(number: int, moved: Moved) -> str:
     wrapper = moved.wrapper
     parameters, results = wrapper.core_parameters, wrapper.core_result
     passed = " ".join(f"(local.get {at})" for at in range(len(parameters)))
-    lines = _parameters_down(number, wrapper)
+    lines = _parameters_moved(wrapper, "$guest", f"$down{number}")
     call = f"(call $f{number} {passed})"
     takes, gives = parameters, results
     if wrapper.result_is_in_memory:
@@ -188,21 +290,21 @@ def _body(number: int, moved: Moved) -> str:
     )
 
 
-def _parameters_down(number: int, wrapper: Wrapper) -> list[str]:
-    down = f"$down{number}"
+def _parameters_moved(wrapper: Wrapper, memory: str, mover: str) -> list[str]:
+    """Write the code that moves what parameters point at into a memory, and puts them right."""
     types = tuple(type_ for _, type_ in wrapper.function.parameters)
     if sum(len(flatten(type_)) for type_ in types) <= FLAT_PARAMETERS:
         lines: list[str] = []
         start = 0
         for type_ in types:
-            lines += _move_flat(type_, start, down)
+            lines += _move_flat(type_, start, mover)
             start += len(flatten(type_))
         return lines
     spilled = TupleOf(types)
     size, align = size_align(spilled)
     return [
-        f"(local.set 0 (call {down} (local.get 0) (i32.const {size}) (i32.const {align})))",
-        *_move_memory(spilled, "(local.get 0)", 0, "$guest", down),
+        f"(local.set 0 (call {mover} (local.get 0) (i32.const {size}) (i32.const {align})))",
+        *_move_memory(spilled, "(local.get 0)", 0, memory, mover),
     ]
 
 

@@ -86,6 +86,23 @@ class Lifted:
 
 
 @dataclass(frozen=True, slots=True)
+class Lowered:
+    """A component function as a core function.
+
+    Attributes:
+        function: the index of the function.
+        memory: the index of the core memory that its values are in, if it has one.
+        realloc: the index of the core function that makes room there, likewise.
+        is_utf8: whether its strings are UTF-8.
+    """
+
+    function: int
+    memory: int | None
+    realloc: int | None
+    is_utf8: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Instantiated:
     """An instance of a component, with its arguments."""
 
@@ -124,6 +141,9 @@ class Outline:
     core_functions: list[tuple[int, str] | None] = field(
         default_factory=list[tuple[int, str] | None]
     )
+    core_arguments: dict[int, dict[str, int]] = field(default_factory=dict[int, dict[str, int]])
+    core_tables: dict[int, dict[str, int]] = field(default_factory=dict[int, dict[str, int]])
+    lowered: dict[int, Lowered] = field(default_factory=dict[int, Lowered])
     parent: Outline | None = None
 
     def type_at(self, index: int) -> Definition:
@@ -304,23 +324,24 @@ def read_outline(reader: Reader, parent: Outline | None) -> Outline:
         elif number == Section.CORE_INSTANCE:
             for _ in range(body.u32()):
                 outline.count_core("core instance")
-                outline.core_instances.append(_read_core_instance(body))
+                outline.core_instances.append(_read_core_instance(outline, body))
         elif number not in _SKIPPED:
             raise Unreadable(f"a section of kind {number}")
     return outline
 
 
-def _read_core_instance(body: Reader) -> int | dict[str, int]:
+def _read_core_instance(outline: Outline, body: Reader) -> int | dict[str, int]:
     """Read the module that it is an instance of, or the functions that it is made of, by name."""
-    kind = body.byte()
+    kind, number = body.byte(), len(outline.core_instances)
     if kind == 0:
         module = body.u32()
-        for _ in range(body.u32()):
-            _ = body.name(), body.byte(), body.u32()
+        given = [(body.name(), body.byte(), body.u32()) for _ in range(body.u32())]
+        outline.core_arguments[number] = {name: index for name, _, index in given}
         return module
     if kind != 1:
         raise Unreadable(f"a core instance of kind {kind}")
     items = [(body.name(), body.byte(), body.u32()) for _ in range(body.u32())]
+    outline.core_tables[number] = {name: index for name, sort, index in items if sort == 1}
     return {name: index for name, sort, index in items if sort == 0}
 
 
@@ -563,8 +584,12 @@ def _read_canon(outline: Outline, body: Reader) -> None:
         outline.functions.append(Lifted(function, core, *places, is_utf8))
     elif kind == 1:
         body.byte()
-        body.u32()
-        _read_options(body)
+        function_index = body.u32()
+        options = _read_options(body)
+        is_utf8 = not {1, 2} & options.keys()
+        outline.lowered[len(outline.core_functions)] = Lowered(
+            function_index, options.get(3), options.get(4), is_utf8
+        )
         outline.count_core("core 0")
         outline.core_functions.append(None)
     elif kind in (2, 3, 4):

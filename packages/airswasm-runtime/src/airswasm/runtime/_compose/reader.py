@@ -15,6 +15,7 @@ CORE_IMPORT_SECTION = 2
 CORE_TABLE_SECTION = 4
 CORE_MEMORY_SECTION = 5
 CORE_EXPORT_SECTION = 7
+CORE_ELEMENT_SECTION = 9
 CORE_FUNCTION_KIND, CORE_MEMORY_KIND = 0, 2
 DEPTH_LIMIT = 100
 
@@ -197,24 +198,43 @@ def exported_function(module: Reader, name: str) -> int | None:
     return None
 
 
+def imported_items(module: Reader) -> list[tuple[str, str, int]]:
+    """Return what a core module imports: module, name and kind of each."""
+    return [
+        _import_item(body)
+        for number, body in _core_sections(module)
+        if number == CORE_IMPORT_SECTION
+        for _ in range(body.u32())
+    ]
+
+
+def table_functions(module: Reader) -> list[int]:
+    """Return the functions that a core module puts into its first table, from place 0 on.
+
+    Raises:
+        Unreadable: it does so in another way, or puts more in than that.
+    """
+    found: list[int] = []
+    for number, body in _core_sections(module):
+        if number == CORE_ELEMENT_SECTION:
+            start = [body.byte() for _ in range(5)]
+            if start != [1, 0, 0x41, 0, 0x0B]:
+                raise Unreadable("a table that is not filled from its beginning, once")
+            found = [body.u32() for _ in range(body.u32())]
+    return found
+
+
 def _core_sections(module: Reader) -> Iterator[tuple[int, Reader]]:
     """Return the sections of a core module, whose reader stays where it is."""
     return Reader(*module.span()).sections()
 
 
 def _imported_items(module: Reader, wanted: int) -> int:
-    return sum(
-        _import_kind(body) == wanted
-        for number, body in _core_sections(module)
-        if number == CORE_IMPORT_SECTION
-        for _ in range(body.u32())
-    )
+    return sum(kind == wanted for _, _, kind in imported_items(module))
 
 
-def _import_kind(body: Reader) -> int:
-    body.name()
-    body.name()
-    kind = body.byte()
+def _import_item(body: Reader) -> tuple[str, str, int]:
+    module, name, kind = body.name(), body.name(), body.byte()
     if kind == 0:  # a function, by its type
         body.u32()
     elif kind == 1:  # a table: element type, then limits
@@ -227,7 +247,7 @@ def _import_kind(body: Reader) -> int:
         body.byte()
     else:
         raise Unreadable(f"an import of kind {kind} uses a feature that is off")
-    return kind
+    return module, name, kind
 
 
 def _skip_limits(body: Reader) -> None:

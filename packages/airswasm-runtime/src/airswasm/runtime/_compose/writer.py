@@ -14,7 +14,7 @@ from .component_types import text, unsigned, vector
 from .reader import Section
 
 PREAMBLE = b"\0asm\x0d\0\1\0"
-CORE_FUNCTION, CORE_MEMORY = b"\x00\x00", b"\x00\x02"
+CORE_FUNCTION, CORE_TABLE, CORE_MEMORY = b"\x00\x00", b"\x00\x01", b"\x00\x02"
 RESOURCE_BOUND = b"\x03\x01"
 
 

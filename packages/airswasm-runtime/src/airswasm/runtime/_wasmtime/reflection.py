@@ -95,7 +95,7 @@ def reflect(
     """
     reader = _Reader(engine)
     type_ = component.type
-    reader.text = bridging.imports
+    reader.text = bridging.text_imports
     imports = reader.read_side(type_.imports(engine), is_imported=True)
     reader.text = bridging.exports
     exports = reader.read_side(type_.exports(engine), is_imported=False)
