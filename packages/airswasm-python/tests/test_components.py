@@ -13,6 +13,7 @@ from airswasm.lifecycle import (
     SourcesInvalid,
     StartFailed,
     System,
+    UpdateFailed,
 )
 from airswasm.security import PrivateKey
 from airswasm.wit import Blocks
@@ -193,3 +194,32 @@ def _indexed(files: dict[str, bytes]) -> Package:
     )  # fmt: skip
     files["build/it.json"] = index.to_bytes()
     return Package.from_files(files)
+
+
+async def test_a_migration_is_tried_on_a_copy_and_only_where_the_app_has_one(
+    opened: OpenSystem, package: MakePackage
+) -> None:
+    """The interpreter exports `migrate` for all; a component has it where its index says so."""
+    migrating = (
+        COUNTER
+        + """
+class Migration:
+    def migrate(self, from_version):
+        if storage.get("count") != b"1":
+            raise ValueError("no count")
+        storage.set("count", b"100")
+"""
+    )
+    async with opened() as system:
+        first = package(COUNTER.replace("VERSION", "one"))
+        await system.install(first, approve=lambda _plan: True)
+        assert await system.send("local/it", b"") == b"one 1"
+        second = package(migrating.replace("VERSION", "two"), version="0.2.0")
+        await system.update(second, approve=lambda _plan: True)
+        assert await system.send("local/it", b"") == b"two 101"
+        third = package(migrating.replace("VERSION", "three"), version="0.3.0")
+        with pytest.raises(UpdateFailed, match="ValueError: no count"):
+            await system.update(third, approve=lambda _plan: True)
+        assert await system.send("local/it", b"") == b"two 102"
+        await system.rollback("local/it", data="restore")
+        assert await system.send("local/it", b"") == b"one 2"

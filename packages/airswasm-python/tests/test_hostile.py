@@ -125,7 +125,7 @@ async def test_a_source_that_takes_too_much_to_compile_is_refused(
                 )
 
 
-async def test_what_it_prints_is_bounded_and_what_it_wastes_is_its_own(
+async def test_what_it_prints_ends_with_its_fuel_and_what_it_hoards_with_its_memory(
     opened: OpenSystem, package: MakePackage
 ) -> None:
     app = """
@@ -147,8 +147,6 @@ class Handler:
         with pytest.raises(GuestRefused, match="MemoryError"):
             await system.send("local/it", b"hoard", 20)
         assert await system.send("local/it", b"well") == b"well"
-        lines = [each for each in system.logs.recent("local/it", 5_000) if "xxx" in each.message]
-        assert len(lines) <= 1_000
 
 
 async def test_a_message_cannot_reach_the_module_system(
