@@ -25,7 +25,10 @@ from airswasm.wit.model import Interface
 
 from ..errors import SourceIndexInvalid
 
-__all__ = ("SourceFile", "SourceIndex", "check_artifact", "read_world")
+__all__ = ("MOST_SOURCE_BYTES", "SourceFile", "SourceIndex", "check_artifact", "read_world")
+
+MOST_SOURCE_BYTES = 4 * 2**20
+"""Of one source; parsing one takes a hundred times its size. Data files may be larger."""
 
 _FORMAT = "airswasm-sources/1"
 _MARK = f'{{"format":"{_FORMAT}"'.encode()
