@@ -115,21 +115,6 @@ def test_equal_projects_give_equal_bytes(tmp_path: Path) -> None:
     assert made[0] == made[1]
 
 
-def test_the_entry_may_be_a_librarys_that_imports_the_projects(tmp_path: Path) -> None:
-    library, project = tmp_path / "library", tmp_path / "project"
-    library.mkdir()
-    project.mkdir()
-    write(library, **{"made.py": "import app\n" + HANDLER})
-    folder = write(project, **{"app.py": "import own", "own.py": ""})
-    manifest = Manifest.load(folder / MANIFEST_NAME)
-    made = build_index(folder, manifest, OURS, (library,), entry="made.py")
-    assert made.entry == "made.py"
-    assert {each.path for each in made.files.values()} == {
-        "app.py", "own.py", "build/python/made.py",
-    }  # fmt: skip
-    assert GUEST_HANDLER in made.exports
-
-
 def test_without_a_world_the_classes_are_the_exports(tmp_path: Path) -> None:
     text = "from elsewhere import Health\n" + HANDLER
     folder = write(tmp_path, **{"app.py": text, "elsewhere.py": "class Health: pass"})

@@ -38,12 +38,12 @@ from ._diagnostic import Diagnostic
 from ._toolchain import WORLD
 from .errors import BuildFailed, NotAProject, NotShareable, ToolMissing
 
-__all__ = ("ENTRY", "LEAST_MEMORY_BYTES", "build_index", "find_interpreter", "python_of")
+__all__ = ("LEAST_MEMORY_BYTES", "build_index", "find_interpreter", "python_of")
 
 LEAST_MEMORY_BYTES = 32 * 2**20
 """The interpreter starts with 29 MiB, which all instances share until they write to it."""
 
-ENTRY = "app.py"
+_ENTRY = "app.py"
 _VENDORED = PurePosixPath("build/python")
 _CLASSES = {
     "Handler": GUEST_HANDLER,
@@ -81,13 +81,7 @@ def _parts(abi: str) -> list[str]:
 
 
 def build_index(
-    folder: Path,
-    manifest: Manifest,
-    blocks: Blocks,
-    libraries: Sequence[Path] = (),
-    *,
-    entry: str = ENTRY,
-    wit: Path | None = None,
+    folder: Path, manifest: Manifest, blocks: Blocks, libraries: Sequence[Path] = ()
 ) -> SourceIndex:
     """Collect the sources of a project, and return their index.
 
@@ -96,8 +90,6 @@ def build_index(
         manifest: Its manifest.
         blocks: The installed blocks.
         libraries: Folders with modules that are not the project's own.
-        entry: The source to start with, of the project or of a library.
-        wit: The folder of the world; by default the project's, if it has one.
 
     Raises:
         ToolMissing: No interpreter is installed.
@@ -106,8 +98,8 @@ def build_index(
         BuildFailed: A source is no Python; the error has file and line.
     """
     interpreter = find_interpreter(blocks)
-    if not (folder / ENTRY).is_file():
-        raise NotAProject(folder, ENTRY, hint="a Python component starts in app.py")
+    if not (folder / _ENTRY).is_file():
+        raise NotAProject(folder, _ENTRY, hint="a Python component starts in app.py")
     if manifest.limits.memory < LEAST_MEMORY_BYTES:
         raise NotShareable(
             "[limits] memory",
@@ -115,15 +107,15 @@ def build_index(
             'write memory = "64 MiB" under [limits] of Component.toml',
         )
     collected = _Collected(folder, (*libraries, guest_folder("python")))
-    collected.add_closure(entry)
+    collected.add_closure(_ENTRY)
     for each in manifest.build.include:
         collected.add_own(each)
     collected.vendor()
-    exports, imports = _world(wit or folder / "wit", collected, blocks)
+    exports, imports = _world(folder, collected, blocks)
     _check_world(exports, imports, blocks)
     imports = (*imports, LOGGING_INTERFACE)  # the interpreter logs what the component raises
     return SourceIndex(
-        interpreter.abi, entry, exports, tuple(dict.fromkeys(imports)), collected.files
+        interpreter.abi, _ENTRY, exports, tuple(dict.fromkeys(imports)), collected.files
     )
 
 
@@ -141,11 +133,9 @@ class _Collected:
     _seen: set[str] = field(default_factory=set[str])
 
     def add_closure(self, entry: str) -> None:
-        """Add a module, and all that it imports, and so on."""
+        """Add a module of the project, and all that it imports, and so on."""
         self._seen.add(entry.removesuffix(".py"))
-        roots = (self.folder, *self.libraries)
-        root = next(each for each in roots if (each / entry).is_file())
-        self.entry = self._add_source(entry, root, is_own=root is self.folder)
+        self.entry = self._add_source(entry, self.folder, is_own=True)
         waiting = list(_imported(self.entry))
         while waiting:
             name = waiting.pop()
@@ -247,13 +237,13 @@ def _imported(module: ast.Module) -> Iterator[str]:
 
 
 def _world(
-    wit: Path, collected: _Collected, blocks: Blocks
+    folder: Path, collected: _Collected, blocks: Blocks
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the exports and imports: those of the world, or without one those of the sources."""
-    if any(wit.glob("*.wit")):
-        world = read_wit(wit).main.worlds.get(WORLD)
+    """Return the exports and imports: those of the project's world, or those of its sources."""
+    if any((folder / "wit").glob("*.wit")):
+        world = read_wit(folder / "wit").main.worlds.get(WORLD)
         if world is None:
-            raise NotAProject(collected.folder, f"wit: world {WORLD}")
+            raise NotAProject(folder, f"wit: world {WORLD}")
         exports = (*world.exports, *world.exported_functions)
         return exports, (*world.imports, *world.imported_functions)
     offered = blocks.contract.host_interfaces.values()
