@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from airswasm.actor import ActorFailed, GuestRefused
 from airswasm.lifecycle import (
-    MOST_SOURCE_BYTES,
     Home,
     InterpreterMissing,
     Package,
@@ -118,7 +117,7 @@ async def test_a_source_that_takes_too_much_to_compile_is_refused(
             b"-" * 500_000 + b"1",
             b"x = '\xff'",
             b"\0",
-            b"#" * (MOST_SOURCE_BYTES + 1),
+            b"#" * (SourceIndex.MOST_SOURCE_BYTES + 1),
         ):
             index = SourceIndex("python-3.14-1", "app.py", (HANDLER,), (), {"app.py": listed(text)})
             with pytest.raises(SourcesInvalid, match=r"app\.py:1: "):

@@ -52,7 +52,7 @@ from ._packages.manifest import (
     SupervisionSection,
 )
 from ._packages.package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
-from ._packages.sources import MOST_SOURCE_BYTES, SourceFile, SourceIndex, check_artifact
+from ._packages.sources import SourceFile, SourceIndex, check_artifact
 from ._reader import HomeReader
 from ._registry.approval import Approval, Approve
 from ._registry.checkpoint import DataCheckpoint
@@ -167,7 +167,6 @@ from .errors import (
 )
 
 __all__ = (
-    "MOST_SOURCE_BYTES",
     "PythonSection",
     "SourceFile",
     "SourceIndex",

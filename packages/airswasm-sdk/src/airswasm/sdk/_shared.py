@@ -18,13 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from airswasm.lifecycle import (
-    LOGGING_INTERFACE,
-    MOST_SOURCE_BYTES,
-    Manifest,
-    SourceFile,
-    SourceIndex,
-)
+from airswasm.lifecycle import LOGGING_INTERFACE, Manifest, SourceFile, SourceIndex
 from airswasm.wit import Blocks, Interpreter, guest_folder, read_wit
 from airswasm.wit.names import (
     GUEST_CALLBACKS,
@@ -197,8 +191,8 @@ class _Collected:
 
     def _add_source(self, path: str, root: Path, *, is_own: bool) -> ast.Module:
         content = (root / path).read_bytes()
-        if len(content) > MOST_SOURCE_BYTES:
-            reason = f"a source has at most {MOST_SOURCE_BYTES:,} bytes"
+        if len(content) > SourceIndex.MOST_SOURCE_BYTES:
+            reason = f"a source has at most {SourceIndex.MOST_SOURCE_BYTES:,} bytes"
             raise NotShareable(path, reason, "read large data from a file that is included")
         self._add(path, content, is_own=is_own)
         try:

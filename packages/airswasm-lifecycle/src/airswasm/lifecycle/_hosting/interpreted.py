@@ -47,7 +47,7 @@ from .._home.configuration import Configuration
 from .._home.home import Home
 from .._home.interpreters import KeptInterpreters
 from .._packages.package import Package
-from .._packages.sources import MOST_SOURCE_BYTES, SourceIndex
+from .._packages.sources import SourceIndex
 from ..errors import InterpreterMissing, SourcesInvalid
 
 __all__ = ("Interpreters", "is_compiled", "load_package", "refusing")
@@ -170,8 +170,8 @@ class Interpreters:
             raise SourcesInvalid(name, missing[0], 1, str(fault)) from fault
         try:
             for path in missing:
-                if len(files[path]) > MOST_SOURCE_BYTES:
-                    reason = f"longer than {MOST_SOURCE_BYTES:,} bytes"
+                if len(files[path]) > SourceIndex.MOST_SOURCE_BYTES:
+                    reason = f"longer than {SourceIndex.MOST_SOURCE_BYTES:,} bytes"
                     raise SourcesInvalid(name, index.files[path].path, 1, reason)
                 try:
                     made = await instance.call(INTERPRETER_COMPILE, files[path], path)
