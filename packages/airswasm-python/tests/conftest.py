@@ -28,7 +28,7 @@ mode = "shared"
 artifact = "build/{name}.json"
 {build}
 [limits]
-memory = "64 MiB"
+memory = "{memory}"
 timeout = "20 s"
 
 [capabilities]
@@ -78,7 +78,7 @@ def project(tmp_path: Path) -> MakeProject:
 
     def make(
         app: str = ECHO, *, name: str = "it", version: str = "0.1.0", build: str = "",
-        more: str = "", **files: str,
+        more: str = "", memory: str = "64 MiB", **files: str,
     ) -> Path:  # fmt: skip
         folder = tmp_path / f"{name}-{version}"
         shutil.rmtree(folder, ignore_errors=True)
@@ -86,7 +86,9 @@ def project(tmp_path: Path) -> MakeProject:
             file = folder / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
-        manifest = MANIFEST.format(name=name, version=version, build=build, more=more)
+        manifest = MANIFEST.format(
+            name=name, version=version, build=build, more=more, memory=memory
+        )
         (folder / "Component.toml").write_text(manifest)
         build_project(folder)
         return folder

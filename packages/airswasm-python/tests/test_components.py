@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import pytest
 from airswasm.actor import GuestRefused
 from airswasm.lifecycle import (
+    Home,
     InterpreterMissing,
     Package,
     SourcesInvalid,
     StartFailed,
     System,
+    UpdateFailed,
 )
+from airswasm.python._checks import check_interpreter
 from airswasm.security import PrivateKey
 from airswasm.wit import Blocks
 
@@ -193,3 +199,68 @@ def _indexed(files: dict[str, bytes]) -> Package:
     )  # fmt: skip
     files["build/it.json"] = index.to_bytes()
     return Package.from_files(files)
+
+
+async def test_a_migration_is_tried_on_a_copy_and_only_where_the_app_has_one(
+    opened: OpenSystem, package: MakePackage
+) -> None:
+    """The interpreter exports `migrate` for all; a component has it where its index says so."""
+    migrating = (
+        COUNTER
+        + """
+class Migration:
+    def migrate(self, from_version):
+        if storage.get("count") != b"1":
+            raise ValueError("no count")
+        storage.set("count", b"100")
+"""
+    )
+    async with opened() as system:
+        first = package(COUNTER.replace("VERSION", "one"))
+        await system.install(first, approve=lambda _plan: True)
+        assert await system.send("local/it", b"") == b"one 1"
+        second = package(migrating.replace("VERSION", "two"), version="0.2.0")
+        await system.update(second, approve=lambda _plan: True)
+        assert await system.send("local/it", b"") == b"two 101"
+        third = package(migrating.replace("VERSION", "three"), version="0.3.0")
+        with pytest.raises(UpdateFailed, match="ValueError: no count"):
+            await system.update(third, approve=lambda _plan: True)
+        assert await system.send("local/it", b"") == b"two 102"
+        await system.rollback("local/it", data="restore")
+        assert await system.send("local/it", b"") == b"one 2"
+
+
+async def test_the_least_memory_that_a_build_accepts_is_enough_to_start(
+    opened: OpenSystem, package: MakePackage
+) -> None:
+    async with opened() as system:
+        await system.install(package(ECHO, memory="32 MiB"), approve=lambda _plan: True)
+        assert await system.send("local/it", b"small") == b"small"
+
+
+async def test_a_kept_interpreter_that_is_damaged_is_none(
+    opened: OpenSystem, package: MakePackage, tmp_path: Path
+) -> None:
+    """Its bytes would be compiled and run: better none than other ones."""
+    without = Blocks(each for each in Blocks.find() if each.block.name != "python")
+    async with opened() as system:
+        await system.install(package(ECHO), approve=lambda _plan: True)
+    (kept,) = Home(tmp_path / "home").interpreters_folder.iterdir()
+    with kept.open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"!")
+    async with opened(blocks=without) as system:
+        assert "python-3.14-1" in str(system.component_status("local/it").last_error)
+    async with opened() as system:  # the block is back
+        assert await system.send("local/it", b"well") == b"well"
+
+
+def test_doctor_says_whether_it_is_compiled(tmp_path: Path, compiled: Path) -> None:
+    (found,) = check_interpreter(tmp_path / "home", quick=False)
+    assert (found.state, found.text.endswith("the first component compiles it")) == ("note", True)
+    (tmp_path / "home").mkdir(mode=0o700)
+    cache = shutil.copytree(compiled, tmp_path / "home" / "cache", copy_function=os.link)
+    cache.chmod(0o700)
+    (found,) = check_interpreter(tmp_path / "home", quick=False)
+    assert (found.state, found.text.endswith(", compiled")) == ("ok", True)
+    assert found.text.startswith("python-3.14-1, ")

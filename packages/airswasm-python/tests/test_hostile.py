@@ -110,22 +110,23 @@ async def test_a_source_that_takes_too_much_to_compile_is_refused(
     opened: OpenSystem, package: MakePackage, key: PrivateKey
 ) -> None:
     good = package(ECHO)
-    for text in (
-        b"(" * 50_000,
-        b"a" + b".b" * 100_000,
-        b"-" * 500_000 + b"1",
-        b"x = '\xff'",
-        b"\0",
-    ):
-        index = SourceIndex("python-3.14-1", "app.py", (HANDLER,), (), {"app.py": listed(text)})
-        async with opened() as system:
-            with pytest.raises(SourcesInvalid):
+    async with opened() as system:
+        for text in (
+            b"(" * 50_000,
+            b"a" + b".b" * 100_000,
+            b"-" * 500_000 + b"1",
+            b"x = '\xff'",
+            b"\0",
+            b"#" * (SourceIndex.MOST_SOURCE_BYTES + 1),
+        ):
+            index = SourceIndex("python-3.14-1", "app.py", (HANDLER,), (), {"app.py": listed(text)})
+            with pytest.raises(SourcesInvalid, match=r"app\.py:1: "):
                 await system.install(
                     remade(good, key, index, **{"app.py": text}), approve=lambda _plan: True
                 )
 
 
-async def test_what_it_prints_is_bounded_and_what_it_wastes_is_its_own(
+async def test_what_it_prints_ends_with_its_fuel_and_what_it_hoards_with_its_memory(
     opened: OpenSystem, package: MakePackage
 ) -> None:
     app = """
@@ -147,8 +148,6 @@ class Handler:
         with pytest.raises(GuestRefused, match="MemoryError"):
             await system.send("local/it", b"hoard", 20)
         assert await system.send("local/it", b"well") == b"well"
-        lines = [each for each in system.logs.recent("local/it", 5_000) if "xxx" in each.message]
-        assert len(lines) <= 1_000
 
 
 async def test_a_message_cannot_reach_the_module_system(
@@ -196,3 +195,23 @@ class Handler:
         await system.uninstall("local/it")
         await system.install(remade(hidden, key, shown), approve=lambda _plan: True)
         assert await system.send("local/it", b"") == b"none"
+
+
+def test_a_build_from_the_files_of_a_stranger_runs_none_of_them(tmp_path: Path) -> None:
+    from airswasm.lifecycle import FetchedTree, TreeFile
+    from airswasm.sdk import BuildLimits, building_from
+
+    seen = tmp_path / "seen"
+    app = f"open({str(seen)!r}, 'w')\n{ECHO}"
+    manifest = (
+        '[component]\nname = "local/it"\nversion = "0.1.0"\n'
+        '[build]\nlanguage = "python"\nmode = "shared"\nartifact = "it.json"\n'
+        '[limits]\nmemory = "64 MiB"\n'
+    )
+    files = {"Component.toml": manifest, "app.py": app}
+    tree = FetchedTree({n: TreeFile(text.encode(), False) for n, text in files.items()}, "it")
+    with building_from(tree, BuildLimits(unconfined=True)) as build:
+        assert build.commands == ()
+        made = build.run()
+    assert SourceIndex.is_index(made.wasm)
+    assert not seen.exists()

@@ -174,6 +174,12 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path) -> None:
     write(folder, **{"queue.py": "", "app.py": "import queue\n" + HANDLER})
     with pytest.raises(NotShareable, match="the standard library has a module queue"):
         index(folder)
+    write(folder, **{"app.py": "#" * (4 * 2**20 + 1)})
+    with pytest.raises(NotShareable, match="at most 4,194,304 bytes"):
+        index(folder)
+    write(folder, **{"app.py": "x" + ".y" * 100_000})
+    with pytest.raises(BuildFailed):
+        index(folder)
     (folder / "app.py").unlink()
     with pytest.raises(NotAProject, match=r"app\.py"):
         index(folder)

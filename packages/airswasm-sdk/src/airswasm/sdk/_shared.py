@@ -191,6 +191,9 @@ class _Collected:
 
     def _add_source(self, path: str, root: Path, *, is_own: bool) -> ast.Module:
         content = (root / path).read_bytes()
+        if len(content) > SourceIndex.MOST_SOURCE_BYTES:
+            reason = f"a source has at most {SourceIndex.MOST_SOURCE_BYTES:,} bytes"
+            raise NotShareable(path, reason, "read large data from a file that is included")
         self._add(path, content, is_own=is_own)
         try:
             module = ast.parse(content, path)

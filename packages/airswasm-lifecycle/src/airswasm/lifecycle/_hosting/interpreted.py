@@ -170,10 +170,13 @@ class Interpreters:
             raise SourcesInvalid(name, missing[0], 1, str(fault)) from fault
         try:
             for path in missing:
+                if len(files[path]) > SourceIndex.MOST_SOURCE_BYTES:
+                    reason = f"longer than {SourceIndex.MOST_SOURCE_BYTES:,} bytes"
+                    raise SourcesInvalid(name, index.files[path].path, 1, reason)
                 try:
                     made = await instance.call(INTERPRETER_COMPILE, files[path], path)
                 except GuestFault as fault:
-                    raise SourcesInvalid(name, path, 1, str(fault)) from fault
+                    raise SourcesInvalid(name, index.files[path].path, 1, str(fault)) from fault
                 if isinstance(made, Err):
                     line, _, reason = str(cast("Err[object]", made).value).partition(": ")
                     number = int(line) if line.isdecimal() else 1

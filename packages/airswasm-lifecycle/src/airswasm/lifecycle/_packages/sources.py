@@ -16,7 +16,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 from airswasm.security import judge_path
 from airswasm.wit import Contract, ContractReport, World, check_component, check_world
@@ -56,6 +56,9 @@ class SourceIndex:
         imports: The interfaces of the contract that it imports.
         files: Its files by the path under which the interpreter asks for them.
     """
+
+    MOST_SOURCE_BYTES: ClassVar[int] = 4 * 2**20
+    """Of one source: parsing it takes a hundred times its size. Data files may be larger."""
 
     abi: str
     entry: str
