@@ -10,7 +10,6 @@ leaves them out.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import cast
 
 import cbor2
 from airswasm.actor import Envelope, Message
@@ -22,6 +21,10 @@ __all__ = ("pack_message", "unpack_message")
 _VERSION = 1
 _REST = Envelope()[1:]
 _DEFAULTS = dict(zip(Envelope.__annotations__, Envelope(), strict=True))
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    **{name: type(default) for name, default in _DEFAULTS.items()},
+    "deadline": (float, int),
+}
 _BYTES, _TEXT = 0x40, 0x60
 _SMALL = 24
 """Below it a size is part of the first byte of its item."""
@@ -101,8 +104,8 @@ def unpack_message(stored: bytes) -> tuple[Message, str]:
 def _envelope(said: object) -> Envelope | None:
     if not isinstance(said, dict):
         return None
-    known = cast("dict[str, object]", said)
-    try:
-        return Envelope(**{name: known[name] for name in _DEFAULTS if name in known})  # type: ignore[arg-type]
-    except (TypeError, ValueError) as error:
-        raise RecordUnreadable(str(error)) from error
+    known = {name: value for name, value in said.items() if name in _KINDS}
+    for name, value in known.items():
+        if not isinstance(value, _KINDS[name]):
+            raise RecordUnreadable(f"the {name} of its envelope is {type(value).__name__}")
+    return Envelope(**known)
