@@ -10,6 +10,7 @@ leaves them out.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import cast
 
 import cbor2
 from airswasm.actor import Envelope, Message
@@ -104,8 +105,9 @@ def unpack_message(stored: bytes) -> tuple[Message, str]:
 def _envelope(said: object) -> Envelope | None:
     if not isinstance(said, dict):
         return None
-    known = {name: value for name, value in said.items() if name in _KINDS}
-    for name, value in known.items():
+    known = cast("dict[str, object]", said)
+    own = {name: known[name] for name in _KINDS if name in known}
+    for name, value in own.items():
         if not isinstance(value, _KINDS[name]):
             raise RecordUnreadable(f"the {name} of its envelope is {type(value).__name__}")
-    return Envelope(**known)
+    return Envelope(**own)  # type: ignore[arg-type]
