@@ -283,7 +283,7 @@ async def test_what_is_refused_at_the_door_is_shown() -> None:
             details = ("messaging.send", "messaging.publish", "11 bytes", "rate of messages")
             for each, words in zip(rejected, details, strict=True):
                 assert words in each.detail
-        assert guard._listeners == ()
+        assert guard._gate._listeners == ()
         assert quota._listeners == ()
 
 
