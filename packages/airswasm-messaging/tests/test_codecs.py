@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from airswasm.messaging import (
     CODEC_GROUP,
     NONE,
+    Acceptance,
     Codec,
     Codecs,
     InvalidCodec,
@@ -457,3 +459,21 @@ def test_a_registration_that_is_wrong_is_left_out(
     assert [each.state for each in findings] == ["ok", "warning"]
     assert "good (0x300011)" in findings[0].text
     assert problem in findings[1].text
+
+
+@pytest.mark.parametrize("make", [bytes, bytearray, memoryview])
+def test_a_receiver_compares_every_form_of_bytes(make: Callable[[bytes], object]) -> None:
+    """By their prefix; an object of Python's own has none, and is the receiver's to judge."""
+    accepted = Acceptance("test/a", ("json",))
+    payload = encode([1], "json")
+    assert accepted.refuse(make(payload)) is None
+    assert accepted.refuse(make(encode([1]))) is not None
+    assert Acceptance("test/a").refuse(make(b"anything")) is None
+    assert accepted.refuse({"an": "object"}) is None
+    assert accepted.codec_of(payload) == "json"
+    assert Acceptance("test/a").codec_of(payload) is None
+    assert accepted.codec_of({"an": "object"}) is None
+
+
+def test_a_view_of_bytes_is_raw() -> None:
+    assert encode(memoryview(b"view"), "raw") == encode(b"view", "raw")

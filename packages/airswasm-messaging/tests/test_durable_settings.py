@@ -182,7 +182,7 @@ async def test_a_kept_subscription_ends_with_its_grant(tmp_path: Path) -> None:
 
 
 async def test_a_subscription_beyond_the_grants_is_not_kept(tmp_path: Path) -> None:
-    """Whoever made it: it ends with its owner."""
+    """It ends with its owner, be that an incarnation or Python code."""
     async with guarded(tmp_path, "news.*") as (host, guard):
         broker = host.actors.broker
         broker.subscribe("orders.*", NAME, owner="incarnation")

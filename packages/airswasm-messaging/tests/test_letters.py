@@ -10,6 +10,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from airswasm.actor import ActorSystem, DeadLetters, DeathReason, Envelope, Message, NoRoute
+from cbor2 import dumps
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
@@ -409,3 +410,10 @@ async def test_letters_are_written_in_the_background(tmp_path: Path) -> None:
             await anyio.sleep(1.0)  # no letter has come, and what is there is known
             assert (again.counts().found, again.counts().stored) == (100, 100)
             group.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("format_number", [0, 2, "1", None])
+def test_a_letter_of_another_format_says_so(format_number: object) -> None:
+    """As a newer version writes it, which an older one opens after it."""
+    with pytest.raises(RecordUnreadable, match="format"):
+        unpack_letter(dumps({"format": format_number}))

@@ -241,3 +241,11 @@ def test_a_rate_allows_something(per_second: float, burst: int) -> None:
     """A component that may never send lacks a capability, not a rate."""
     with pytest.raises(ValueError, match="at least one"):
         Rate(per_second, burst)
+
+
+@pytest.mark.parametrize(
+    ("bytes_per_second", "burst_bytes"), [(0.0, 1.0), (-1.0, 1.0), (1.0, 0.5), (float("nan"), 1.0)]
+)
+def test_a_rate_allows_some_bytes(bytes_per_second: float, burst_bytes: float) -> None:
+    with pytest.raises(ValueError, match="one byte"):
+        Rate(bytes_per_second=bytes_per_second, burst_bytes=burst_bytes)

@@ -17,6 +17,7 @@ from airswasm.messaging import (
     TimerSettings,
     provide,
 )
+from airswasm.messaging._spelling import TARGET
 from airswasm.security import (
     PLAIN,
     Grants,
@@ -27,6 +28,7 @@ from airswasm.security import (
     Pattern,
     Reach,
     Resource,
+    Spelling,
 )
 from airswasm.wit import Blocks, contract, load_part
 from hypothesis import given
@@ -152,3 +154,20 @@ def test_what_is_declared_is_what_the_contract_needs() -> None:
     assert TimerSettings()
     (found,) = (each for each in Blocks.find() if each.distribution == "airswasm-messaging")
     assert found.block is BLOCK
+
+
+@pytest.mark.parametrize(
+    ("kind", "pattern", "words"),
+    [
+        (TOPIC, "orders..eu", "no empty segment"),
+        (TOPIC_PATTERN, ".orders", "no empty segment"),
+        (TARGET, "shop//orders", "did you mean shop/orders"),
+        (TARGET, "shop/", "did you mean shop"),
+    ],
+)
+def test_a_grant_that_could_cover_nothing_is_refused(
+    kind: Spelling, pattern: str, words: str
+) -> None:
+    """Where it is written, with what was meant: it would deny without a word otherwise."""
+    with pytest.raises(InvalidPattern, match=words):
+        Pattern(kind.read_pattern(pattern))

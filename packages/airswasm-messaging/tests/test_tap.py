@@ -9,7 +9,14 @@ from typing import Any
 
 import anyio
 import pytest
-from airswasm.actor import ActorSystem, AskTimeout, MailboxFull, MailboxSpec, Message
+from airswasm.actor import (
+    ActorSystem,
+    AskTimeout,
+    FunctionCall,
+    MailboxFull,
+    MailboxSpec,
+    Message,
+)
 from airswasm.messaging import (
     BLOCK,
     MOST_TAPPED_BYTES,
@@ -26,9 +33,9 @@ from airswasm.messaging import (
     messaging_interface,
 )
 from airswasm.runtime import Caller
-from airswasm.security import Grants, Guard, InvalidPattern, Kinds
+from airswasm.security import Grants, Guard, InvalidPattern, Kinds, PermissionDenied
 from airswasm.storage import open_store
-from airswasm.wit import contract
+from airswasm.wit import Capability, contract
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -276,7 +283,7 @@ async def test_what_is_refused_at_the_door_is_shown() -> None:
             details = ("messaging.send", "messaging.publish", "11 bytes", "rate of messages")
             for each, words in zip(rejected, details, strict=True):
                 assert words in each.detail
-        assert guard._listeners == ()
+        assert guard._gate._listeners == ()
         assert quota._listeners == ()
 
 
@@ -325,3 +332,51 @@ async def test_a_malformed_address_is_shown() -> None:
             (event,) = await read(1)
         assert (event.act, event.sender, event.target) == ("rejected", A, "no name!")
         assert "no name" in event.detail
+
+
+async def test_a_sample_of_publications_and_no_denial_of_other_blocks() -> None:
+    """One in so many, as of messages; what messaging has no part in is not shown."""
+    async with ActorSystem() as system:
+        alarm = Capability("alarm.set", "set alarms")
+        guard = Guard(Kinds((*BLOCK.capabilities, alarm)), {A: Grants({})})
+        async with tapped(system, taps=Taps(system, guard=guard), sample=2) as read:
+            for number in range(4):
+                system.broker.publish(f"t.{number}", b"x", sender=A)
+            for capability, target in (("alarm:set", "noon"), ("messaging:send", B)):
+                with pytest.raises(PermissionDenied):
+                    guard.admit(Caller(A), capability, target, argument="target")
+            events = await read(3)
+        assert [(each.act, each.topic, each.target) for each in events] == [
+            ("published", "t.1", ""), ("published", "t.3", ""), ("rejected", None, B),
+        ]  # fmt: skip
+
+
+async def test_what_a_pattern_does_not_cover_is_not_shown() -> None:
+    """Neither what is sent nor what is refused at the door."""
+    async with ActorSystem() as system:
+        quota = SendingQuota(SamePolicy(MessagingLimits(payload_bytes=1)), anyio.current_time)
+        call = messaging_interface(system.broker, quota=quota).functions
+        for name in (A, B):
+            system.spawn(reply, name=name)
+        async with tapped(system, A, taps=Taps(system, quota=quota)) as read:
+            for target in (B, A):
+                call["send"](Caller("test/c"), target, b"12")
+                system.broker.tell(target, b"1", sender="test/c")
+            events = await read(3)
+        assert shown(events) == [
+            ("rejected", "test/c", A), ("sent", "test/c", A), ("handled", "test/c", A),
+        ]  # fmt: skip
+
+
+async def test_a_call_of_a_function_is_shown_by_its_path() -> None:
+    """With the weight of its arguments, and never their values."""
+    async with ActorSystem() as system:
+        system.spawn(reply, name=A)
+        async with tapped(system, payload_bytes=100) as read:
+            system.broker.tell(A, FunctionCall("acme:shop/orders#pay", (b"secret",)), sender=B)
+            (event, *_) = await read(1)
+        assert (event.detail, event.payload_bytes, event.payload) == (
+            "acme:shop/orders#pay",
+            6,
+            None,
+        )

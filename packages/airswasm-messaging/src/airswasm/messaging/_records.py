@@ -22,6 +22,10 @@ __all__ = ("pack_message", "unpack_message")
 _VERSION = 1
 _REST = Envelope()[1:]
 _DEFAULTS = dict(zip(Envelope.__annotations__, Envelope(), strict=True))
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    **{name: type(default) for name, default in _DEFAULTS.items()},
+    "deadline": (float, int),
+}
 _BYTES, _TEXT = 0x40, 0x60
 _SMALL = 24
 """Below it a size is part of the first byte of its item."""
@@ -102,7 +106,8 @@ def _envelope(said: object) -> Envelope | None:
     if not isinstance(said, dict):
         return None
     known = cast("dict[str, object]", said)
-    try:
-        return Envelope(**{name: known[name] for name in _DEFAULTS if name in known})  # type: ignore[arg-type]
-    except (TypeError, ValueError) as error:
-        raise RecordUnreadable(str(error)) from error
+    own = {name: known[name] for name in _KINDS if name in known}
+    for name, value in own.items():
+        if not isinstance(value, _KINDS[name]):
+            raise RecordUnreadable(f"the {name} of its envelope is {type(value).__name__}")
+    return Envelope(**own)  # type: ignore[arg-type]

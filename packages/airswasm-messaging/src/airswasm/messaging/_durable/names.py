@@ -6,9 +6,9 @@ or not started yet, are accepted at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import cbor2
 
@@ -100,9 +100,12 @@ def _unpack(stored: bytes) -> Known:
     """
     try:
         terms, patterns = cbor2.loads(stored)
-        known = Known(terms and Delivery(*terms), set(patterns))
+        known = Known(terms and Delivery(*terms))
+        found = list(cast("Iterable[object]", patterns))
     except Exception as error:  # whatever a damaged record makes of the terms
         raise RecordUnreadable(str(error)) from error
-    if not all(isinstance(each, str) for each in known.patterns):
-        raise RecordUnreadable("its patterns are no texts")
+    for each in found:
+        if not isinstance(each, str):
+            raise RecordUnreadable("its patterns are no texts")
+        known.patterns.add(each)
     return known

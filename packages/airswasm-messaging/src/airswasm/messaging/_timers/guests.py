@@ -119,9 +119,13 @@ class _Guests:
             if numbers:
                 pending.resolve(_outcome(numbers[0], error))
 
-        timer = self._schedule.add(
-            caller.name, target, payload, seconds, repeats=repeats, is_durable=True, done=written
-        )
+        try:
+            timer = self._schedule.add(
+                caller.name, target, payload, seconds, repeats=repeats, is_durable=True,
+                done=written,
+            )  # fmt: skip
+        except AirswasmError as error:  # a disk that refuses is no reason to end the component
+            return _outcome(0, error)
         numbers.append(timer.number)
         return _outcome(timer.number, ends[0]) if ends else pending
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,8 @@ LONGEST = 100 * 366 * 86_400.0
 SHORTEST = 0.001
 """Seconds of an interval."""
 _VERSION = 1
+_FARTHEST = 2.0**40
+"""Seconds from 1970 to where a clock may be set, backwards and forwards."""
 
 
 @dataclass(slots=True, eq=False)
@@ -104,7 +105,7 @@ def unpack_timer(number: int, stored: bytes) -> ScheduledMessage:
         case [
             1, str(owner), str(target), bytes(payload), float(seconds), bool(repeats),
             float(due), str(origin), int(turn), *more,
-        ] if SHORTEST * repeats <= seconds <= LONGEST and math.isfinite(due):  # fmt: skip
+        ] if SHORTEST * repeats <= seconds <= LONGEST and abs(due) <= _FARTHEST:  # fmt: skip
             return ScheduledMessage(
                 number, owner, target, payload, seconds, repeats, True, due, origin, turn,
                 is_trusted=more[:1] == [True],

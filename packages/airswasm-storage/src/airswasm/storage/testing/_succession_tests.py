@@ -100,7 +100,7 @@ class SuccessionTests(Suite):
             assert senders.errors == []
 
     async def test_bounds_that_change_hold_from_the_next_post(self, open_store: OpenStore) -> None:
-        """What was accepted by those of before stays accepted, written or not."""
+        """An entry that the bounds of before have accepted stays accepted, written or not."""
         async with open_store(durability="sync") as store:
             log, senders = store.log("a", LogBounds(entries=3)), Senders()
             for _ in range(3):
