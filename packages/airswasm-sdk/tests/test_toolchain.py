@@ -11,7 +11,8 @@ import pytest
 from airswasm.sdk import NotAProject, ToolMissing
 from airswasm.sdk._build import _keep_bindings
 from airswasm.sdk._diagnostic import read_compiler_output, read_python_traceback
-from airswasm.sdk._toolchain import BuildPlan, find_tool, toolchain_of
+from airswasm.sdk._languages.known import toolchain_of
+from airswasm.sdk._toolchain import BuildPlan, find_tool
 
 
 @pytest.fixture

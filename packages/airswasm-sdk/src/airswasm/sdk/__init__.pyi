@@ -2,11 +2,12 @@ from ._block import BLOCK
 from ._build import Artifact, BuildProgress, build_project
 from ._confinement import BuildLimits, missing_protections
 from ._diagnostic import Diagnostic
+from ._languages.known import LANGUAGES, toolchain_of
 from ._pack import cosign_package, next_sequence, pack_project, sign_project
 from ._project import Project, init_project
 from ._source_build import SourceBuild, building_from
-from ._template import Template, find_template, languages, templates
-from ._toolchain import WORLD, BuildPlan, Step, Toolchain, toolchain_of
+from ._template import FolderTemplate, Template, find_template, languages, templates
+from ._toolchain import WORLD, BuildPlan, Step, Toolchain
 from .errors import (
     ArtifactInTheWay,
     ArtifactMissing,
@@ -16,16 +17,20 @@ from .errors import (
     BuildTooLarge,
     ComponentRefused,
     FolderNotEmpty,
+    FolderNotWritable,
     InvalidProjectName,
     LanguageNotSupported,
     NotAProject,
     SdkError,
     TemplateNotFound,
+    TemplateUnusable,
     ToolMissing,
+    ToolTooOld,
 )
 
 __all__ = (
     "BLOCK",
+    "LANGUAGES",
     "WORLD",
     "Artifact",
     "ArtifactInTheWay",
@@ -40,6 +45,8 @@ __all__ = (
     "ComponentRefused",
     "Diagnostic",
     "FolderNotEmpty",
+    "FolderTemplate",
+    "FolderNotWritable",
     "InvalidProjectName",
     "LanguageNotSupported",
     "NotAProject",
@@ -49,7 +56,9 @@ __all__ = (
     "Step",
     "Template",
     "TemplateNotFound",
+    "TemplateUnusable",
     "ToolMissing",
+    "ToolTooOld",
     "Toolchain",
     "build_project",
     "building_from",

@@ -129,9 +129,10 @@ def rust_crate_folder() -> Path:
     return _HERE / "bindings" / "rust"
 
 
-def guest_folder(language: Literal["javascript", "python"]) -> Path:
+def guest_folder(language: Literal["go", "javascript", "python"]) -> Path:
     """Return the folder of modules for components in a language, to bundle or to copy.
 
-    `python` has `airswasm_codec`, `javascript` has `airswasm-codec.js`.
+    `python` has `airswasm_codec`, `javascript` has `airswasm.js` and `airswasm-codec.js`, `go` has
+    the package `airswasm`.
     """
     return _HERE / "bindings" / language

@@ -2,9 +2,10 @@
 
     python -m airswasm.wit.update
 
-For developers of airswasm: it writes `contract.json`, `bindings/c/airswasm_types.h` and the copy
-of the WIT that the Rust crate carries, so that the crate can be copied into a project alone. (A
-link would do in git, but a wheel holds only one of two links to the same folder.)
+For developers of airswasm: it writes `contract.json`, `bindings/c/airswasm_types.h`,
+`bindings/javascript/contract.d.ts`, and the copy of the WIT that the Rust crate carries, so that
+the crate can be copied into a project alone. (A link would do in git, but a wheel holds only one of
+two links to the same folder.)
 """
 
 from __future__ import annotations
@@ -16,8 +17,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ._component_types import c_types_header
-from ._contract import PARSED, c_header_folder, contract, rust_crate_folder, wit_folder
+from ._contract import (
+    PARSED,
+    c_header_folder,
+    contract,
+    guest_folder,
+    rust_crate_folder,
+    wit_folder,
+)
 from ._reading import describe_wit
+from ._typescript import typescript_declarations
 from .errors import WitError
 
 __all__ = ("generated_files", "main", "parsed_contract")
@@ -35,6 +44,7 @@ def generated_files() -> dict[Path, str]:
     return {
         PARSED: parsed_contract(),
         c_header_folder() / "airswasm_types.h": c_types_header(),
+        guest_folder("javascript") / "contract.d.ts": typescript_declarations(contract()),
         **{copy: source.read_text("utf-8") for copy, source in crate.items()},
     }
 
