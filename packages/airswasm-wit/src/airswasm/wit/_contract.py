@@ -125,7 +125,7 @@ def c_header_folder() -> Path:
 
 
 def rust_crate_folder() -> Path:
-    """Return the folder of the crate `airswasm-guest`, to depend on with `path = …`."""
+    """Return the folder of the crate `airswasm-component`, to depend on with `path = …`."""
     return _HERE / "bindings" / "rust"
 
 
