@@ -2,6 +2,7 @@ from ._block import BLOCK
 from ._build import Artifact, BuildProgress, build_project
 from ._confinement import BuildLimits, missing_protections
 from ._diagnostic import Diagnostic
+from ._inspect import Inspection, inspect_component
 from ._languages.known import LANGUAGES, toolchain_of
 from ._pack import cosign_package, next_sequence, pack_project, sign_project
 from ._project import Project, init_project
@@ -46,6 +47,7 @@ __all__ = (
     "Diagnostic",
     "FolderNotEmpty",
     "FolderTemplate",
+    "Inspection",
     "FolderNotWritable",
     "InvalidProjectName",
     "LanguageNotSupported",
@@ -65,6 +67,7 @@ __all__ = (
     "cosign_package",
     "find_template",
     "init_project",
+    "inspect_component",
     "languages",
     "missing_protections",
     "next_sequence",

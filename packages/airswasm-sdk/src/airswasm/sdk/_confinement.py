@@ -175,5 +175,6 @@ def _readable() -> Iterator[Path]:
     yield from (Path(each) for name, each in sysconfig.get_paths().items() if name != "data")
     yield Path(sys.executable).resolve().parent
     yield from (wit.c_header_folder(), wit.guest_folder("python"), wit.wit_folder())
+    yield Path(__file__).parent / "adapter"
     home = Path("~").expanduser()
     yield from (home / each for each in _TOOLS)

@@ -1,3 +1,4 @@
+from ._anatomy import Anatomy, Producer, read_anatomy
 from ._block import (
     Block,
     Capability,
@@ -91,6 +92,9 @@ from .model import (
 from .names import CONTRACT_VERSION, InterfaceName, are_compatible
 
 __all__ = (
+    "Anatomy",
+    "Producer",
+    "read_anatomy",
     "Alteration",
     "AlterationCode",
     "compare_exports",
