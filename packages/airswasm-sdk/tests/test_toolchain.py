@@ -44,7 +44,7 @@ def test_a_tool_is_found_on_path_or_said_to_be_missing(program: Path) -> None:
     assert caught.value.install_command == f"{sys.executable} -m pip install a-package"
 
 
-@pytest.mark.parametrize("language", ["rust", "", "Python", "c++"])
+@pytest.mark.parametrize("language", ["other", "", "Python", "c++"])
 def test_other_languages_have_no_toolchain(language: str) -> None:
     """`[build] command` is for them."""
     assert toolchain_of(language) is None

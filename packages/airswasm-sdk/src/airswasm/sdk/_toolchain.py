@@ -46,7 +46,7 @@ _C_FLAGS = (
     "-Wall", "-Wextra", "-Wl,--no-entry", "-Wl,-z,stack-size=65536",
 )  # fmt: skip
 _C_RELEASE = ("-O2", "-g0", "-Wl,--strip-debug")
-_C_DEBUG = ("-Og", "-g", "-fno-omit-frame-pointer")
+_C_DEBUG = ("-Og", "-g", "-fno-sanitize=undefined")
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ use std::fmt;
 #[doc(hidden)]
 #[path = "generated/host.rs"]
 pub mod host;
+mod reasons;
 #[doc(hidden)]
 pub mod runtime;
 mod stateful;
@@ -150,9 +151,9 @@ impl Failure {
     }
 }
 
-impl<E: std::error::Error> From<E> for Failure {
+impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        Failure(error.to_string())
+        Failure(reasons::reason(&error))
     }
 }
 
