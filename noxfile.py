@@ -439,6 +439,14 @@ def kills(session: nox.Session) -> None:
 
 
 @nox.session(requires=["build"])
+def languages(session: nox.Session) -> None:
+    """Follow the tutorials of all languages, those of JavaScript and TypeScript included."""
+    install_wheels(session, distribution("sdk"), *group("sdk", "test"))
+    session.env["AIRSWASM_LANGUAGES"] = "all"
+    run_tests(session, folder_of("sdk") / "tests" / "test_tutorials.py")
+
+
+@nox.session(requires=["build"])
 def demo(session: nox.Session) -> None:
     """Show the whole way, from a key to a running actor that is updated and rolled back."""
     install_wheels(session, "airswasm-cli", "airswasm-osl", *root_group("demo"))

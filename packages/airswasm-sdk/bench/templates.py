@@ -1,6 +1,6 @@
 """Print the table of docs/tutorials: size and build time of each template, release and debug.
 
-    python packages/airswasm-sdk/bench/templates.py [LANGUAGE…]
+python packages/airswasm-sdk/bench/templates.py [LANGUAGE…]
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def row(language: str, template: str, folder: Path) -> str:
 SOURCES = ("lib.rs", "main.go", "app.js", "app.ts", "hello.c", "app.py")
 
 if __name__ == "__main__":
-    print("| template | release | first build: clock, processor | second build | debug | its build |")
+    print(
+        "| template | release | first build: clock, processor | second build | debug | its build |"
+    )
     print("|---|---|---|---|---|---|")
     for each in templates():
         if sys.argv[1:] and each.language not in sys.argv[1:]:

@@ -62,5 +62,5 @@ def test_what_cannot_be_inspected_is_named(project: Path, tmp_path: Path) -> Non
     with pytest.raises(NotAComponent):
         inspect_component(project / "Component.toml")
     shutil.rmtree(project / "build")
-    with pytest.raises(ArtifactMissing, match="airswasm build|there is no"):
+    with pytest.raises(ArtifactMissing, match="there is no"):
         inspect_component(project)

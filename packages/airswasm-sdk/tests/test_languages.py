@@ -74,7 +74,9 @@ def test_it_answers_counts_publishes_and_refuses(project: Path, cache: Path) -> 
     with run_component(project, cache_folder=cache) as component:
         assert component.send("wörld").text == "Hello, wörld! You are number 1."
         assert component.published[-1].payload == "wörld was greeted".encode()
-        assert ("info", "message 1 from host") in [(each.level, each.message) for each in component.logs]
+        assert ("info", "message 1 from host") in [
+            (each.level, each.message) for each in component.logs
+        ]
         for length in (1_001, 200_000):
             with pytest.raises(ComponentRefused, match="at most 1000 bytes"):
                 component.send("x" * length)

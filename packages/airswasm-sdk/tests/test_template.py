@@ -96,7 +96,9 @@ def test_a_folder_that_is_no_template_is_refused(
 
 def test_an_unknown_language_is_answered_with_the_nearest() -> None:
     """A typo costs one look at the message."""
-    with pytest.raises(LanguageNotSupported, match="there are python, c, rust, go, js, ts") as caught:
+    with pytest.raises(
+        LanguageNotSupported, match="there are python, c, rust, go, js, ts"
+    ) as caught:
         find_template("pyton", "counter")
     assert caught.value.hint == "did you mean 'python'?"
 

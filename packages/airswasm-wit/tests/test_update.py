@@ -147,8 +147,10 @@ def test_the_wheel_holds_the_contract_and_the_bindings(tmp_path: Path) -> None:
         for path in wit_folder().glob("*.wit"):
             assert archive.read(f"airswasm/wit/contract/{path.name}") == path.read_bytes()
         archive.extractall(tmp_path / "installed")
-    for name in ("c/airswasm.h", "c/airswasm.c", "c/airswasm_types.h", "rust/src/lib.rs", "go/abi.go",
-                 "rust/src/generated/host.rs", "javascript/contract.d.ts"):  # fmt: skip
+    for name in (
+        "c/airswasm.h", "c/airswasm.c", "c/airswasm_types.h", "rust/src/lib.rs",
+        "rust/src/generated/host.rs", "go/abi.go", "javascript/contract.d.ts",
+    ):  # fmt: skip
         assert f"airswasm/wit/bindings/{name}" in held
     assert "airswasm/__init__.py" not in held
     installed = tmp_path / "installed" / "airswasm" / "wit" / "contract"

@@ -22,10 +22,10 @@ from airswasm.security import Kinds
 from airswasm.wit import Blocks, ContractReport
 
 from ._confinement import Confinement
+from ._languages.known import LANGUAGES, toolchain_of
 from ._requirements import unpack_requirements
 from ._shared import build_index, find_interpreter, python_of
 from ._tool import run_tool
-from ._languages.known import LANGUAGES, toolchain_of
 from ._toolchain import BuildPlan, Step
 from ._wit_deps import add_wit_packages
 from .errors import (

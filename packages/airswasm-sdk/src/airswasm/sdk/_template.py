@@ -3,9 +3,9 @@
 A template is a folder of files with a few `{{placeholders}}`; there is no template engine, because
 a template with conditions is two templates. A built-in project is laid in four folders, of which a
 later one's files replace an earlier one's: for all, for all of its name (`any/counter`), for all of
-its language (`rust/all`), and its own. `language.toml` has what the common texts say of a language. The files end in `.in`, so that no tool of this
-repository (or of the reader's editor) takes them for its own source. The wheel contains everything,
-so `init` needs no network.
+its language (`rust/all`), and its own. `language.toml` has what the common texts say of a language.
+The files end in `.in`, so that no tool of this repository (or of the reader's editor) takes them
+for its own source. The wheel contains everything, so `init` needs no network.
 """
 
 from __future__ import annotations

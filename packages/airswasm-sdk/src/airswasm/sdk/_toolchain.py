@@ -1,10 +1,11 @@
 """The steps that turn Python and C into a component, and what a toolchain is made of.
 
 A toolchain is a list of steps, and a step is a command line: pure data that tests compare, and that
-`build -v` prints. The other languages are in `_languages`. Python uses componentize-py. C uses the clang inside zig (one `pip install`,
-every platform, no SDK to find), then wasm-tools, which wraps the core module: the wit block's
-`airswasm.h` carries the types of the contract, so a C project needs a world only for interfaces of
-its own, and without one wasm-tools drops their functions silently. Rejected: wasi-sdk
+`build -v` prints. The other languages are in `_languages`. Python uses componentize-py. C uses the
+clang inside zig (one `pip install`, every platform, no SDK to find), then wasm-tools, which wraps
+the core module: the wit block's `airswasm.h` carries the types of the contract, so a C project
+needs a world only for interfaces of its own, and without one wasm-tools drops their functions
+silently. Rejected: wasi-sdk
 for C, because its libc brings WASI imports and 100 kB to a component that needs neither; a plugin
 system, because `[build] command` already runs any other tool.
 """

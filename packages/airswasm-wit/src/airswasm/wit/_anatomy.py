@@ -100,6 +100,8 @@ def _producers(described: str) -> Iterator[Producer]:
             waiting += cast("list[object]", found)
         elif isinstance(found, dict):
             known = cast("dict[str, object]", found)
-            for role, tools in cast("list[tuple[str, dict[str, str]]]", known.get("producers") or ()):
+            for role, tools in cast(
+                "list[tuple[str, dict[str, str]]]", known.get("producers") or ()
+            ):
                 yield from (Producer(role, name, version) for name, version in tools.items())
             waiting += [each for name, each in known.items() if name != "producers"]

@@ -63,7 +63,7 @@ def build(
     for each in artifact.unasked:
         terminal.warn(
             f"it calls what needs {each}, for which Component.toml does not ask; "
-            f"in [capabilities]: {each.replace(':', '.', 1)} = [\"…\"]"
+            f'in [capabilities]: {each.replace(":", ".", 1)} = ["…"]'
         )
     terminal.say("next: airswasm sign")
 

@@ -21,7 +21,9 @@ def init(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="`hello`, or `namespace/hello`.")
     ] = None,
-    lang: Annotated[str, typer.Option("--lang", "-l", help="python, c, rust, go, js or ts.")] = "python",
+    lang: Annotated[
+        str, typer.Option("--lang", "-l", help="python, c, rust, go, js or ts.")
+    ] = "python",
     template: Annotated[
         str, typer.Option("--template", "-t", help="counter or listener, or a folder of yours.")
     ] = "counter",
@@ -72,5 +74,7 @@ def init(
             },
         )
         return
-    terminal.done(f"{project.name}: a {project.language} project in {target}/, {len(project.files)} files")
+    terminal.done(
+        f"{project.name}: a {project.language} project in {target}/, {len(project.files)} files"
+    )
     terminal.say(f"next: cd {target} && airswasm build")
