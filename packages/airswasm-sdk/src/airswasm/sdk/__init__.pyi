@@ -4,6 +4,7 @@ from ._confinement import BuildLimits, missing_protections
 from ._diagnostic import Diagnostic
 from ._inspect import Inspection, inspect_component
 from ._languages.known import LANGUAGES, toolchain_of
+from ._manifest import ComponentManifest
 from ._pack import cosign_package, next_sequence, pack_project, sign_project
 from ._project import Project, init_project
 from ._source_build import SourceBuild, building_from
@@ -43,6 +44,7 @@ __all__ = (
     "BuildProgress",
     "BuildTimedOut",
     "BuildTooLarge",
+    "ComponentManifest",
     "ComponentRefused",
     "Diagnostic",
     "FolderNotEmpty",

@@ -15,7 +15,7 @@ __all__ = ("Inspection", "inspect_component")
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What is to be known of a component before it runs.
+    """The facts about a component before it runs.
 
     Attributes:
         source: The file that was read.

@@ -18,9 +18,11 @@ from airswasm.wit import CONTRACT_VERSION, Blocks
 from ._template import find_template
 from ._wit_deps import copy_contract, copy_library
 from .errors import FolderNotEmpty, FolderNotWritable, InvalidProjectName
+from .schema import schema_text
 
 __all__ = ("Project", "init_project")
 
+_SCHEMA_NAME = "component.schema.json"
 _PART = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
@@ -123,6 +125,7 @@ def _write_at_once(folder: Path, rendered: dict[str, str]) -> None:
             target.write_text(text, encoding="utf-8", newline="\n")
         copy_contract(staging)
         copy_library(staging)
+        (staging / _SCHEMA_NAME).write_text(schema_text(), encoding="utf-8", newline="\n")
         staging.chmod(0o755)
         if folder.is_dir():
             _fill(folder, staging)

@@ -1,4 +1,4 @@
-"""What a compiled component is made of: its WIT, its sections, and the tools that made it."""
+"""The anatomy of a compiled component: its WIT, its sections, and the tools that made it."""
 
 from __future__ import annotations
 
