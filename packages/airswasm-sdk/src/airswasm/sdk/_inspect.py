@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from airswasm.lifecycle import MANIFEST_NAME, PACKAGE_SUFFIX, Manifest, Package
-from airswasm.wit import Anatomy, Blocks, ContractReport, check_component, read_anatomy
+from airswasm.lifecycle import (
+    MANIFEST_NAME,
+    PACKAGE_SUFFIX,
+    Manifest,
+    Package,
+    SourceIndex,
+    check_artifact,
+)
+from airswasm.wit import Anatomy, Blocks, ContractReport, read_anatomy
 
 from .errors import ArtifactMissing, NotAProject
 
@@ -23,7 +30,8 @@ class Inspection:
         manifest: Its manifest; None for a file of WebAssembly alone.
         report: Its imports and exports, the capabilities that they need, and in `problems` what
             this host lacks or refuses.
-        anatomy: Its WIT, its sections by size, and its producers.
+        anatomy: Its WIT, its sections by size, and its producers; None for sources, which an
+            interpreter runs.
         unasked: The capabilities that its imports need and its manifest does not ask for.
     """
 
@@ -31,12 +39,14 @@ class Inspection:
     size_bytes: int
     manifest: Manifest | None
     report: ContractReport
-    anatomy: Anatomy
+    anatomy: Anatomy | None
     unasked: tuple[str, ...]
 
 
 def inspect_component(source: Path) -> Inspection:
     """Inspect a file of WebAssembly, a `.airswasm` package, or a project that is built.
+
+    A component that is sources is inspected as far as its index tells.
 
     Raises:
         NotAProject: The folder has no Component.toml.
@@ -49,8 +59,8 @@ def inspect_component(source: Path) -> Inspection:
     file, manifest, wasm = _read(source)
     blocks = Blocks.find()
     offered = {*blocks.interfaces, *blocks.contract.host_interfaces}
-    anatomy = read_anatomy(wasm)
-    report = check_component(wasm, offered=offered, against=blocks.contract)
+    anatomy = None if SourceIndex.is_index(wasm) else read_anatomy(wasm)
+    report = check_artifact(wasm, offered=offered, against=blocks.contract)
     asked = {name.replace(".", ":", 1) for name in manifest.capabilities} if manifest else set()
     unasked = tuple(each for each in report.capabilities if each not in asked) if manifest else ()
     return Inspection(file, len(wasm), manifest, report, anatomy, unasked)

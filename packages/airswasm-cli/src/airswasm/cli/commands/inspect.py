@@ -47,13 +47,13 @@ def inspect(
     if terminal.as_json:
         terminal.document("inspect/1", _document(found))
     elif wit:
-        terminal.data(found.anatomy.wit.rstrip())
+        terminal.data(found.anatomy.wit.rstrip() if found.anatomy else "")
     else:
         _show(found, terminal)
 
 
 def _document(found: Inspection) -> dict[str, object]:
-    report, manifest = found.report, found.manifest
+    report, manifest, anatomy = found.report, found.manifest, found.anatomy
     return {
         "file": str(found.source),
         "name": manifest.name if manifest else None,
@@ -69,12 +69,12 @@ def _document(found: Inspection) -> dict[str, object]:
             {"rule": each.rule, "about": each.subject, "message": each.message, "hint": each.advice}
             for each in report.problems
         ],
-        "sections": dict(found.anatomy.sections),
+        "sections": dict(anatomy.sections) if anatomy else {},
         "producers": [
             {"role": each.role, "name": each.name, "version": each.version}
-            for each in found.anatomy.producers
+            for each in (anatomy.producers if anatomy else ())
         ],
-        "wit": found.anatomy.wit,
+        "wit": anatomy.wit if anatomy else None,
     }
 
 
@@ -88,10 +88,12 @@ def _show(found: Inspection, terminal: Terminal) -> None:
         ("imports", "capabilities that they need"),
         [(each, ", ".join(report.capability_interfaces.get(each, ()))) for each in imports],
     )
-    sizes = [(name, f"{size:,}") for name, size in found.anatomy.sections.items()]
-    terminal.table(("section", "bytes"), sizes)
-    made = [(each.role, f"{each.name} {each.version}".strip()) for each in found.anatomy.producers]
-    terminal.table(("made by", ""), made)
+    if found.anatomy is not None:
+        sizes = [(name, f"{size:,}") for name, size in found.anatomy.sections.items()]
+        terminal.table(("section", "bytes"), sizes)
+        producers = found.anatomy.producers
+        made = [(each.role, f"{each.name} {each.version}".strip()) for each in producers]
+        terminal.table(("made by", ""), made)
     for problem in report.problems:
         terminal.warn(f"this host cannot run it: {problem}")
     for each in found.unasked:

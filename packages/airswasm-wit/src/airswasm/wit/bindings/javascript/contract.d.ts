@@ -51,7 +51,8 @@ declare module "airswasm:component/lifecycle@0.1.0" {
   export function init(config: string): void;
   /**
    * Called once, after the last message, within the shutdown time of the
-   * component's supervision settings. Not called after a crash.
+   * component's supervision settings. Not called after a crash, nor where an
+   * update or a rollback has given another version the stored data.
    */
   export function shutdown(): void;
 }

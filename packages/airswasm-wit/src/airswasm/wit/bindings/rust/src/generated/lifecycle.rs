@@ -68,7 +68,8 @@ pub mod exports {
       #[allow(async_fn_in_trait)]
       fn init(config: _rt::String,) -> ::core::result::Result<(),_rt::String>;
       /// Called once, after the last message, within the shutdown time of the
-      /// component's supervision settings. Not called after a crash.
+      /// component's supervision settings. Not called after a crash, nor where an
+      /// update or a rollback has given another version the stored data.
       #[allow(async_fn_in_trait)]
       fn shutdown() -> ();
     }
