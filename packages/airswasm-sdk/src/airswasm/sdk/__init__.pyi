@@ -2,6 +2,7 @@ from ._block import BLOCK
 from ._build import Artifact, BuildProgress, build_project
 from ._confinement import BuildLimits, missing_protections
 from ._diagnostic import Diagnostic
+from ._fault_places import fault_places
 from ._inspect import Inspection, inspect_component
 from ._languages.known import LANGUAGES, toolchain_of
 from ._manifest import ComponentManifest
@@ -67,6 +68,7 @@ __all__ = (
     "build_project",
     "building_from",
     "cosign_package",
+    "fault_places",
     "find_template",
     "init_project",
     "inspect_component",

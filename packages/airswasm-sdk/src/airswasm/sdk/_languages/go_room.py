@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .._code_ranges import read_number, sections
+
 __all__ = ("NotOfGo", "add_allocators")
 
 _MARK = b"airswasm room of Go: 8 MiB, 2 MiB"
@@ -45,8 +47,8 @@ def add_allocators(core: bytes) -> bytes:
         NotOfGo: It is no module with the room of the package `airswasm`.
     """
     try:
-        sections = list(_sections(core))
-        bodies = {number: core[start:end] for number, start, end in sections if number}
+        parts = list(_sections(core))
+        bodies = {number: core[start:end] for number, start, end in parts if number}
         room = _address(bodies[_DATA])
         made = _made(room)
         imported = _imported(bodies[_IMPORT])
@@ -64,13 +66,13 @@ def add_allocators(core: bytes) -> bytes:
         ],
         _CODE: [_body(each, globals_ + at) for at, each in enumerate(made)],
     }
-    parts = [core[:8]]
-    for number, start, end in sections:
+    written = [core[:8]]
+    for number, start, end in parts:
         body = core[start:end]
         if number in added:
             body = _longer(body, added[number])
-        parts += [bytes([number]), _unsigned(len(body)), body]
-    return b"".join(parts)
+        written += [bytes([number]), _unsigned(len(body)), body]
+    return b"".join(written)
 
 
 def _made(room: int) -> tuple[_Allocator, _Allocator]:
@@ -101,35 +103,30 @@ def _body(allocator: _Allocator, own: int) -> bytes:
 def _sections(core: bytes) -> Iterator[tuple[int, int, int]]:
     if core[:8] != b"\0asm\1\0\0\0":
         raise NotOfGo("it is no WebAssembly module")
-    at = 8
-    while at < len(core):
-        number = core[at]
-        size, at = _read(core, at + 1)
-        yield number, at, at + size
-        at += size
+    yield from sections(core, 0, len(core))
 
 
 def _imported(body: bytes) -> int:
     """Count the imported functions; Go imports nothing else."""
-    count, at = _read(body, 0)
+    count, at = read_number(body, 0)
     for _ in range(count):
         for _ in range(2):
-            size, at = _read(body, at)
+            size, at = read_number(body, at)
             at += size
         if body[at] != 0:
             raise NotOfGo("it imports more than functions, as no module of Go does")
-        _, at = _read(body, at + 1)
+        _, at = read_number(body, at + 1)
     return count
 
 
 def _address(body: bytes) -> int:
     """Find where in memory the mark is put."""
-    count, at = _read(body, 0)
+    count, at = read_number(body, 0)
     for _ in range(count):
         if body[at : at + 2] != b"\0\x41":
             raise NotOfGo("its data has no fixed place, as that of Go has")
-        start, at = _read(body, at + 2)
-        size, at = _read(body, at + 1)
+        start, at = read_number(body, at + 2)
+        size, at = read_number(body, at + 1)
         found = body.find(_MARK, at, at + size)
         if found >= 0:
             return start + found - at
@@ -138,21 +135,12 @@ def _address(body: bytes) -> int:
 
 
 def _count(body: bytes) -> int:
-    return _read(body, 0)[0]
+    return read_number(body, 0)[0]
 
 
 def _longer(body: bytes, added: list[bytes]) -> bytes:
-    count, at = _read(body, 0)
+    count, at = read_number(body, 0)
     return _unsigned(count + len(added)) + body[at:] + b"".join(added)
-
-
-def _read(data: bytes, at: int) -> tuple[int, int]:
-    number = shift = 0
-    while True:
-        number |= (data[at] & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if data[at - 1] < 0x80:
-            return number, at
 
 
 def _unsigned(number: int) -> bytes:
