@@ -440,10 +440,11 @@ def kills(session: nox.Session) -> None:
 
 @nox.session(requires=["build"])
 def languages(session: nox.Session) -> None:
-    """Follow the tutorials of all languages, those of JavaScript and TypeScript included."""
+    """Build every template, run its own tests, and follow the tutorials, in all languages."""
     install_wheels(session, distribution("sdk"), *group("sdk", "test"))
     session.env["AIRSWASM_LANGUAGES"] = "all"
     run_tests(session, folder_of("sdk") / "tests" / "test_tutorials.py")
+    run_tests(session, folder_of("sdk") / "tests" / "test_template.py")
 
 
 @nox.session(requires=["build"])

@@ -57,7 +57,7 @@ def test_a_trap_tells_the_lines_of_the_source(project: Path, is_debug: bool) -> 
     expected = [("divide", "./src/hello.c", 3), ("handle", "./src/hello.c", 9)]
     assert own[:2] == (expected if is_debug else [])
     notes = getattr(caught.value, "__notes__", [])
-    assert (notes[0].strip().startswith("./src/hello.c:3:") if is_debug else notes == [])
+    assert notes[0].strip().startswith("./src/hello.c:3:") if is_debug else notes == []
 
 
 def test_addresses_that_fit_nowhere_lead_nowhere(project: Path) -> None:

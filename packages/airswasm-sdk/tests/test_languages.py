@@ -246,12 +246,14 @@ def test_a_go_program_without_the_package_is_told_so(tmp_path: Path) -> None:
         build_project(folder)
 
 
-def test_the_declarations_and_the_module_fit_each_other(tmp_path: Path) -> None:
-    """tsc reads the template and the library in its strict mode."""
+@pytest.mark.parametrize("template", ["counter", "listener", "job"])
+def test_the_declarations_and_the_module_fit_each_other(template: str, tmp_path: Path) -> None:
+    """tsc reads each template and the library in its strict mode."""
     tsc = shutil.which("tsc")
     if tsc is None:
         pytest.skip("no tsc: npm install --global typescript")
-    folder = started(tmp_path / "hello", "ts")
+    folder = tmp_path / "hello"
+    init_project(folder, "hello", "ts", template)
     checked = subprocess.run(
         [tsc, "--noEmit", "-p", "."], cwd=folder, capture_output=True, text=True, check=False
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from airswasm.sdk import (
     Template,
     TemplateNotFound,
     TemplateUnusable,
+    ToolMissing,
+    build_project,
     find_template,
     init_project,
     templates,
@@ -23,6 +26,8 @@ VALUES = {
     "identity": "local/hello",
     "template": "counter",
     "contract": "0.1.0",
+    "mode": "standalone",
+    "suffix": "wasm",
 }
 
 
@@ -48,10 +53,25 @@ def test_every_template_has_a_readme_and_leaves_builds_out_of_git(template: Temp
     assert "def test_" in files["tests/test_component.py"]
 
 
-@pytest.mark.parametrize("project", ["counter", "listener"])
+@pytest.mark.parametrize("project", ["counter", "listener", "job"])
 def test_a_project_s_own_tests_pass(request: pytest.FixtureRequest, project: str) -> None:
     """What an author finds in tests/ works on what the template builds."""
-    folder = request.getfixturevalue(project)
+    run_own_tests(request.getfixturevalue(project))
+
+
+@pytest.mark.skipif(os.environ.get("AIRSWASM_LANGUAGES") != "all", reason="nox -s languages")
+@pytest.mark.parametrize("template", templates(), ids=lambda each: f"{each.language}-{each.name}")
+def test_every_template_builds_and_passes_its_own_tests(template: Template, tmp_path: Path) -> None:
+    """In each language, which takes minutes."""
+    init_project(tmp_path / "hello", "hello", template.language, template.name)
+    try:
+        build_project(tmp_path / "hello")
+    except ToolMissing as missing:
+        pytest.skip(str(missing))
+    run_own_tests(tmp_path / "hello")
+
+
+def run_own_tests(folder: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

@@ -97,17 +97,18 @@ class FolderTemplate(Template):
         return rendered
 
 
-_COUNTER = "answers messages, counts them in storage, publishes an event"
-_LISTENER = "subscribes to the counter's events and counts them"
+_SUMMARIES = {
+    "counter": "answers messages, counts them in storage, publishes an event",
+    "listener": "subscribes to the counter's events and counts them",
+    "job": "works once a minute, by a timer",
+}
 _TEMPLATES = (
-    Template("python", "counter", _COUNTER),
-    Template("python", "listener", _LISTENER),
-    Template("c", "counter", "the same counter in C: 10 kB, starts in microseconds"),
-    Template("c", "listener", "the same listener in C"),
-    Template("rust", "counter", "the same counter in Rust"),
-    Template("go", "counter", "the same counter in Go"),
-    Template("js", "counter", "the same counter in JavaScript"),
-    Template("ts", "counter", "the same counter in TypeScript"),
+    *(Template("python", name, _SUMMARIES[name]) for name in ("counter", "listener")),
+    *(
+        Template(language, name, summary)
+        for language in ("c", "rust", "go", "js", "ts")
+        for name, summary in _SUMMARIES.items()
+    ),
 )
 
 

@@ -25,7 +25,8 @@ def init(
         str, typer.Option("--lang", "-l", help="python, c, rust, go, js or ts.")
     ] = "python",
     template: Annotated[
-        str, typer.Option("--template", "-t", help="counter or listener, or a folder of yours.")
+        str,
+        typer.Option("--template", "-t", help="counter, listener or job, or a folder of yours."),
     ] = "counter",
     folder: Annotated[
         Path | None,
