@@ -439,6 +439,15 @@ def kills(session: nox.Session) -> None:
 
 
 @nox.session(requires=["build"])
+def languages(session: nox.Session) -> None:
+    """Build every template, run its own tests, and follow the tutorials, in all languages."""
+    install_wheels(session, distribution("sdk"), *group("sdk", "test"))
+    session.env["AIRSWASM_LANGUAGES"] = "all"
+    run_tests(session, folder_of("sdk") / "tests" / "test_tutorials.py")
+    run_tests(session, folder_of("sdk") / "tests" / "test_template.py")
+
+
+@nox.session(requires=["build"])
 def demo(session: nox.Session) -> None:
     """Show the whole way, from a key to a running actor that is updated and rolled back."""
     install_wheels(session, "airswasm-cli", "airswasm-osl", *root_group("demo"))

@@ -27,6 +27,7 @@ keygen --output {}/other.pem
 init shop/orders --lang c --folder {}/orders
 init --templates
 build hello
+inspect hello
 sign hello
 verify hello
 pack hello --output {}/hello.airswasm

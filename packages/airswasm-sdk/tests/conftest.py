@@ -38,3 +38,11 @@ def listener(tmp_path_factory: pytest.TempPathFactory) -> Path:
     init_project(folder, "listener", "c", "listener")
     build_project(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("projects") / "job"
+    init_project(folder, "job", "c", "job")
+    build_project(folder)
+    return folder

@@ -16,6 +16,7 @@ from airswasm.sdk import (
     BuildFailed,
     BuildProgress,
     BuildTimedOut,
+    FolderNotWritable,
     LanguageNotSupported,
     NotAProject,
     ToolMissing,
@@ -200,7 +201,7 @@ def test_a_c_project_without_sources_is_no_project(project: Path) -> None:
 def test_another_language_needs_a_command_of_its_own(project: Path) -> None:
     """A toolchain that airswasm lacks is one line in the manifest."""
     manifest = project / "Component.toml"
-    manifest.write_text(manifest.read_text().replace('"c"', '"go"'))
+    manifest.write_text(manifest.read_text().replace('language = "c"', 'language = "other"'))
     with pytest.raises(LanguageNotSupported) as caught:
         build_project(project)
     assert "[build] command" in caught.value.hint
@@ -292,3 +293,44 @@ def test_a_command_that_cannot_be_started_is_named(project: Path) -> None:
         build_project(project)
     assert caught.value.exit_code == 127
     assert (project / "build" / "hello.wasm").read_bytes() == before
+
+
+def test_a_capability_that_is_not_asked_for_is_told(project: Path) -> None:
+    """By the functions that are imported, where the toolchain leaves out the others."""
+    assert build_project(project).unasked == ()
+    manifest = project / "Component.toml"
+    text = manifest.read_text()
+    manifest.write_text(text.replace("storage.write", "# storage.write"))
+    assert build_project(project).unasked == ("storage:write",)
+    with_command(project, "sh", "-c", "exit 0")  # of another toolchain only the interface counts
+    assert build_project(project).unasked == ()
+    manifest.write_text(manifest.read_text().replace("storage.read", "# storage.read"))
+    assert build_project(project).unasked == ("storage:read", "storage:write")
+
+
+def test_a_folder_that_cannot_be_written_is_one_error(project: Path) -> None:
+    """Also for root, who may write where the system can: a file is in the folder's place."""
+    shutil.rmtree(project / "build")
+    (project / "build").write_text("")
+    with pytest.raises(FolderNotWritable) as caught:
+        build_project(project)
+    assert pickle.loads(pickle.dumps(caught.value)).reason == caught.value.reason
+    with pytest.raises(FolderNotWritable):
+        init_project(project / "Component.toml" / "below", "hello", "c")
+
+
+def test_what_a_killed_build_left_is_removed(project: Path) -> None:
+    """A day later; a build that goes on beside this one keeps its folder."""
+    old, new = (project / "build" / f".build-{name}" for name in ("old", "new"))
+    for each in (old, new):
+        each.mkdir()
+    os.utime(old, (0, 0))
+    build_project(project)
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+@pytest.mark.parametrize("is_debug", [False, True])
+def test_a_debug_build_keeps_the_names_of_functions(project: Path, is_debug: bool) -> None:
+    """A trap can then show them; a release has none."""
+    content = build_project(project, debug=is_debug).path.read_bytes()
+    assert (b"announce" in content or b".debug_line" in content) == is_debug

@@ -11,7 +11,8 @@ import pytest
 from airswasm.sdk import NotAProject, ToolMissing
 from airswasm.sdk._build import _keep_bindings
 from airswasm.sdk._diagnostic import read_compiler_output, read_python_traceback
-from airswasm.sdk._toolchain import BuildPlan, find_tool, toolchain_of
+from airswasm.sdk._languages.known import toolchain_of
+from airswasm.sdk._toolchain import BuildPlan, find_tool
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_a_tool_is_found_on_path_or_said_to_be_missing(program: Path) -> None:
     assert caught.value.install_command == f"{sys.executable} -m pip install a-package"
 
 
-@pytest.mark.parametrize("language", ["rust", "", "Python", "c++"])
+@pytest.mark.parametrize("language", ["other", "", "Python", "c++"])
 def test_other_languages_have_no_toolchain(language: str) -> None:
     """`[build] command` is for them."""
     assert toolchain_of(language) is None

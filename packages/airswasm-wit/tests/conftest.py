@@ -197,7 +197,7 @@ def tour_rust(cache_folder: Path) -> bytes:
         project = cache_folder / "rust-project"
         shutil.rmtree(project, ignore_errors=True)
         shutil.copytree(folder, project, ignore=shutil.ignore_patterns("target"))
-        shutil.copytree(rust_crate_folder(), project / "airswasm-guest")
+        shutil.copytree(rust_crate_folder(), project / "airswasm-component")
         target = cache_folder / "rust-target"
         variables = {**os.environ, **environment, "CARGO_TARGET_DIR": str(target)}
         built = subprocess.run(

@@ -10,14 +10,16 @@ import pytest
 from airswasm.wit import (
     c_header_folder,
     contract,
+    guest_folder,
     names,
     read_wit,
-    rust_crate_folder,
     wit_folder,
 )
 from airswasm.wit._component_types import component_type
 from airswasm.wit._decode import decode
 from airswasm.wit._tool import run_wasm_tools
+from airswasm.wit._typescript import typescript_declarations
+from airswasm.wit.update import RUST_GENERATED, wit_digest
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -58,10 +60,52 @@ def test_the_c_types_are_those_of_the_contract(part: str, tmp_path: Path) -> Non
     assert shipped == embedded(fresh, tmp_path)
 
 
-def test_the_crate_has_the_contract() -> None:
-    """The copy of the WIT that the Rust crate carries is the same, byte for byte."""
-    copies = {path.name: path.read_bytes() for path in (rust_crate_folder() / "wit").iterdir()}
-    assert copies == {path.name: path.read_bytes() for path in wit_folder().glob("*.wit")}
+def test_the_crate_was_generated_from_the_contract() -> None:
+    """A change of the WIT needs `python -m airswasm.wit.update --rust`."""
+    made_of = (RUST_GENERATED / "contract.sha256").read_text().strip()
+    assert made_of == wit_digest(), "run `python -m airswasm.wit.update --rust`"
+    host = (RUST_GENERATED / "host.rs").read_text()
+    for interface in contract().host_interfaces.values():
+        for function in interface.functions:
+            assert f'link_name = "{function}"' in host, function
+
+
+def test_the_declarations_for_typescript_name_every_function() -> None:
+    """In `camelCase`, each in its interface's module, with its documentation."""
+    declared = (guest_folder("javascript") / "contract.d.ts").read_text()
+    assert declared == typescript_declarations(contract())
+    modules = declared.split("declare module ")
+    for interface in contract().interfaces.values():
+        (module,) = (each for each in modules if each.startswith(f'"{interface.name}"'))
+        for function in interface.functions.values():
+            first, *rest = function.plain_name.split("-")
+            name = first + "".join(map(str.capitalize, rest))
+            assert re.search(rf"\b_?{name}\(", module), function.name
+
+
+def test_the_package_for_go_names_what_it_covers() -> None:
+    """Every function of logging, messaging, storage and timers, and every guest interface."""
+    sources = "".join(each.read_text() for each in guest_folder("go").glob("*.go"))
+    for short_name in ("logging", "messaging", "storage", "timers"):
+        interface = contract().interface(short_name)
+        assert interface is not None
+        for function in interface.functions.keys() - {"scan-prefix"}:  # `scan` is more
+            assert f"go:wasmimport {interface.name} {function}\n" in sources, function
+    for interface in contract().guest_interfaces.values():
+        for function in interface.functions:
+            assert f"go:wasmexport {interface.name}#{function}\n" in sources, function
+    for short_name, type_name, variable in (
+        ("messaging", "messaging-error", "messagingKinds"),
+        ("storage", "storage-error", "storageKinds"),
+        ("storage", "write-error", "writeKinds"),
+    ):
+        interface = contract().interface(short_name)
+        assert interface is not None
+        listed = re.search(rf"{variable}\s*=\s*\[\.\.\.\]Kind{{([^}}]*)}}", sources)
+        assert listed is not None
+        kinds = [re.search(rf'\b{each} +Kind = "([a-z-]+)"', sources)[1]
+                 for each in re.findall(r"\w+", listed[1])]  # fmt: skip
+        assert kinds == [case.name for case in interface.types[type_name].cases]
 
 
 def test_the_header_names_every_interface_and_case() -> None:
@@ -102,9 +146,11 @@ def test_the_wheel_holds_the_contract_and_the_bindings(tmp_path: Path) -> None:
         held = {info.filename: info for info in archive.infolist()}
         for path in wit_folder().glob("*.wit"):
             assert archive.read(f"airswasm/wit/contract/{path.name}") == path.read_bytes()
-            assert f"airswasm/wit/bindings/rust/wit/{path.name}" in held
         archive.extractall(tmp_path / "installed")
-    for name in ("c/airswasm.h", "c/airswasm.c", "c/airswasm_types.h", "rust/src/lib.rs"):
+    for name in (
+        "c/airswasm.h", "c/airswasm.c", "c/airswasm_types.h", "rust/src/lib.rs",
+        "rust/src/generated/host.rs", "go/abi.go", "javascript/contract.d.ts",
+    ):  # fmt: skip
         assert f"airswasm/wit/bindings/{name}" in held
     assert "airswasm/__init__.py" not in held
     installed = tmp_path / "installed" / "airswasm" / "wit" / "contract"

@@ -53,6 +53,7 @@ from ._packages.manifest import (
 )
 from ._packages.package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
 from ._packages.sources import SourceFile, SourceIndex, check_artifact
+from ._packages.schema import manifest_schema
 from ._reader import HomeReader
 from ._registry.approval import Approval, Approve
 from ._registry.checkpoint import DataCheckpoint
@@ -326,6 +327,7 @@ __all__ = (
     "LogQuery",
     "MANIFEST_NAME",
     "Manifest",
+    "manifest_schema",
     "Migration",
     "ManifestInvalid",
     "ManifestProblem",

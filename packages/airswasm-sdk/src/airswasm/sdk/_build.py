@@ -11,7 +11,8 @@ import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,15 +22,17 @@ from airswasm.security import Kinds
 from airswasm.wit import Blocks, ContractReport
 
 from ._confinement import Confinement
+from ._languages.known import LANGUAGES, toolchain_of
 from ._requirements import unpack_requirements
 from ._shared import build_index, find_interpreter, python_of
 from ._tool import run_tool
-from ._toolchain import BuildPlan, Step, toolchain_of
+from ._toolchain import BuildPlan, Step
 from ._wit_deps import add_wit_packages
 from .errors import (
     ArtifactInTheWay,
     ArtifactMissing,
     BuildFailed,
+    FolderNotWritable,
     LanguageNotSupported,
     NotAProject,
 )
@@ -39,7 +42,9 @@ __all__ = ("Artifact", "BuildProgress", "build_project", "steps_of")
 _LOOK = 0.5
 """Seconds between two looks at the size of a confined build."""
 
-_LANGUAGES = ("python", "c")
+_PREFIX = ".build-"
+_LEFT_FOR = 24 * 3600.0
+"""Seconds after which a folder belongs to a build that was killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ class Artifact:
         size_bytes: Its size; that of all files of an index.
         seconds: Duration of the build.
         report: Its imports and exports, and the capabilities that they need.
+        unasked: The capabilities that its imports need and the manifest does not ask for: a call
+            that needs one is refused.
     """
 
     path: Path
@@ -80,6 +87,7 @@ class Artifact:
     size_bytes: int
     seconds: float
     report: ContractReport
+    unasked: tuple[str, ...] = ()
 
 
 def build_project(
@@ -88,6 +96,7 @@ def build_project(
     *,
     timeout: float = 600.0,
     confinement: Confinement | None = None,
+    debug: bool = False,
 ) -> Artifact:
     """Build the component of a project at the path that `[build] artifact` names.
 
@@ -96,12 +105,15 @@ def build_project(
         progress: Called with each step, and during it.
         timeout: Seconds that one step may take.
         confinement: Confines the tools to a folder that the project lies in.
+        debug: Keeps names and line tables, so that a trap shows the functions of the source.
 
     Raises:
         ManifestInvalid: Component.toml is wrong; the error lists every problem.
         NotAProject: The folder lacks a manifest, or the language's sources.
         LanguageNotSupported: The language has no toolchain, and the manifest no `[build] command`.
-        ToolMissing: A tool is not installed; the error has the command that installs it.
+        ToolMissing, ToolTooOld: A tool is not installed, or too old; the error has the command
+            that installs it.
+        FolderNotWritable: The project's folder cannot be written.
         BuildFailed: A tool refused the sources; the error has file and line.
         BuildTimedOut: A step took longer than `timeout`.
         ArtifactInTheWay: A file that no build writes lies at the artifact's path.
@@ -117,15 +129,13 @@ def build_project(
     kinds = Kinds(blocks.capabilities.values())
     manifest = Manifest.load(folder / MANIFEST_NAME, kinds=kinds, is_strict=False)
     started = time.monotonic()
-    add_wit_packages(folder, blocks)
     target = folder / manifest.build.artifact
     if not _is_artifact(target):
         raise ArtifactInTheWay(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".build-", dir=target.parent) as scratch:
-        plan = BuildPlan(
-            folder.resolve(), Path(scratch).resolve() / "component.wasm", Path(scratch).resolve()
-        )
+    with _scratch_beside(target, folder) as scratch:
+        with _writing(folder):
+            add_wit_packages(folder, blocks)
+        plan = BuildPlan(folder.resolve(), scratch / "component.wasm", scratch, debug)
         run = partial(_run_step, progress=progress or _silent, timeout=timeout, plan=plan,
                       confinement=confinement)  # fmt: skip
         if _is_shared(manifest):
@@ -143,7 +153,46 @@ def build_project(
         size_bytes=_size(folder, target),
         seconds=time.monotonic() - started,
         report=report,
+        unasked=_unasked(manifest, report),
     )
+
+
+@contextmanager
+def _writing(folder: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise FolderNotWritable(folder, error.strerror or str(error)) from error
+
+
+@contextmanager
+def _scratch_beside(target: Path, folder: Path) -> Generator[Path]:
+    """Make a folder on the file system of the artifact; remove it, and those of killed builds."""
+    with ExitStack() as stack:
+        with _writing(folder):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            for each in target.parent.glob(f"{_PREFIX}*"):
+                if time.time() - each.lstat().st_mtime > _LEFT_FOR:
+                    shutil.rmtree(each, ignore_errors=True)
+            made = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=target.parent)
+            scratch = stack.enter_context(made)
+        yield Path(scratch).resolve()
+
+
+def _unasked(manifest: Manifest, report: ContractReport) -> tuple[str, ...]:
+    """Return the needed capabilities that the manifest lacks.
+
+    Some toolchains import all of an interface; then one capability of it that is asked for speaks
+    for the others.
+    """
+    asked = {name.replace(".", ":", 1) for name in manifest.capabilities}
+    toolchain = None if manifest.build.command else toolchain_of(manifest.build.language)
+    is_exact = toolchain is not None and toolchain.imports_only_calls
+    found: set[str] = set()
+    for needed in report.capability_interfaces.values():
+        if is_exact or not asked.intersection(needed):
+            found |= set(needed) - asked
+    return tuple(sorted(found))
 
 
 def _is_artifact(target: Path) -> bool:
@@ -193,7 +242,11 @@ def _run_all(
 ) -> ContractReport:
     steps = steps_of(manifest, plan)
     for number, step in enumerate(steps, start=1):
-        run(step, number, len(steps) + 1)
+        if step.action is None:
+            run(step, number, len(steps) + 1)
+        else:
+            progress(BuildProgress(step.title, number, len(steps) + 1, 0.0))
+            step.action()
     produced = plan.output if plan.output.is_file() else target
     if not produced.is_file() or not produced.resolve().is_relative_to(plan.folder):
         raise ArtifactMissing(Path(manifest.build.artifact))
@@ -215,7 +268,8 @@ def steps_of(manifest: Manifest, plan: BuildPlan) -> Sequence[Step]:
     """Return the commands of a build, in order; a shared Python component needs none.
 
     Raises:
-        LanguageNotSupported, ToolMissing, NotAProject: There is no way to build it here.
+        LanguageNotSupported, ToolMissing, ToolTooOld, NotAProject: There is no way to build it
+            here.
     """
     command = manifest.build.command
     if command:
@@ -225,7 +279,7 @@ def steps_of(manifest: Manifest, plan: BuildPlan) -> Sequence[Step]:
         return ()
     toolchain = toolchain_of(manifest.build.language)
     if toolchain is None:
-        raise LanguageNotSupported(manifest.build.language, _LANGUAGES, nearest=None)
+        raise LanguageNotSupported(manifest.build.language, LANGUAGES, nearest=None)
     return toolchain.steps(plan)
 
 
@@ -251,9 +305,11 @@ def _run_step(
 
     arguments: Sequence[str] = step.arguments
     if confinement is not None:
-        arguments, timeout = confinement.command(arguments), confinement.limits.seconds
+        arguments = confinement.command(arguments, step.environment)
+        timeout = confinement.limits.seconds
     try:
-        ended = run_tool(step.tool, arguments, folder=plan.folder, timeout=timeout, tick=tick)
+        ended = run_tool(step.tool, arguments, folder=plan.folder, timeout=timeout, tick=tick,
+                         environment=step.environment)  # fmt: skip
     except OSError as error:
         raise BuildFailed(step.tool, 127, (), f"{step.arguments[0]}: {error.strerror}") from error
     if ended.exit_code != 0:

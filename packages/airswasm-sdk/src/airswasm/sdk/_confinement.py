@@ -16,7 +16,7 @@ import os
 import shutil
 import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,8 +82,15 @@ class Confinement:
     limits: BuildLimits = BuildLimits()
     waived: tuple[str, ...] = ()
 
-    def command(self, arguments: Sequence[str]) -> list[str]:
-        """Return the command line that runs another one confined."""
+    def command(
+        self, arguments: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> list[str]:
+        """Return the command line that runs another one confined.
+
+        Args:
+            arguments: The other one.
+            environment: Variables that it needs beside the usual ones.
+        """
         limits = self.limits
         bounds = {
             "CPU": limits.processor_seconds,
@@ -95,7 +102,7 @@ class Confinement:
             bounds["NPROC"] = limits.processes
         request = {
             "command": [find_program(arguments[0]) or arguments[0], *arguments[1:]],
-            "environment": self._environment(),
+            "environment": {**self._environment(), **(environment or {})},
             "read": _readable_paths(),
             "write": [str(self.folder)],
             "limits": bounds,
@@ -168,5 +175,6 @@ def _readable() -> Iterator[Path]:
     yield from (Path(each) for name, each in sysconfig.get_paths().items() if name != "data")
     yield Path(sys.executable).resolve().parent
     yield from (wit.c_header_folder(), wit.guest_folder("python"), wit.wit_folder())
+    yield Path(__file__).parent / "adapter"
     home = Path("~").expanduser()
     yield from (home / each for each in _TOOLS)

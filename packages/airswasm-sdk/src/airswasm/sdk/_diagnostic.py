@@ -1,9 +1,10 @@
 """Parse the output of compilers into file, line and message.
 
 An editor can open `src/hello.c:12:5` and CI can count it; neither can use a page of tool output.
-Two parsers cover the toolchains: one for the `file:line:column: error: text` of clang (also rustc's
-short form and most Unix tools), and one for Python's tracebacks, of which the last frame inside the
-project is the one that its author can change. `BuildFailed.output` keeps all output, also the part
+Three parsers cover the toolchains: one for the `file:line:column: error: text` of clang (also
+rustc's short form, Go, and most Unix tools), one for Python's tracebacks, of which the last frame
+inside the project is the one that its author can change, and one for what the tools of JavaScript
+say. `BuildFailed.output` keeps all output, also the part
 that no parser recognises.
 """
 
@@ -13,12 +14,27 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ("Diagnostic", "read_compiler_output", "read_python_traceback")
+__all__ = (
+    "Diagnostic",
+    "read_compiler_output",
+    "read_javascript_output",
+    "read_python_traceback",
+)
 
 _COMPILER_LINE = re.compile(
     r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+):(?:(?P<column>\d+):)? "
-    r"(?P<severity>fatal error|error|warning): (?P<message>.+)$"
+    r"(?:(?P<severity>fatal error|error|warning)(?:\[\w+\])?: )?(?P<message>.+)$"
 )
+"""Go says neither `error` nor `warning`: all that it says is an error."""
+_TYPESCRIPT_LINE = re.compile(
+    r"^(?P<file>[^\s(][^(\n]*)\((?P<line>\d+),(?P<column>\d+)\): "
+    r"(?P<severity>error|warning) (?P<message>TS\d+: .+)$"
+)
+_SCRIPT_FRAME = re.compile(
+    r"^(?P<file>[^\s:][^:\n]*):(?P<line>\d+):(?P<column>\d+) (?P<message>\w*Error: .+)$"
+)
+_SCRIPT_PLACE = re.compile(r"^(?:file://)?(?P<file>[^\s:][^:\n]*\.[cm]?[jt]s):(?P<line>\d+)$")
+_SCRIPT_ERROR = re.compile(r"^(?P<message>\w*Error: .+)$")
 _FRAME = re.compile(r'File "(?:/\d+/)?(?P<file>[^"]+)", line (?P<line>\d+)')
 """componentize-py mounts the project at `/0`."""
 _EXCEPTION = re.compile(
@@ -54,7 +70,7 @@ def read_compiler_output(output: str, folder: Path) -> tuple[Diagnostic, ...]:
     found = [
         _from_match(match, folder)
         for match in map(_COMPILER_LINE.match, output.splitlines())
-        if match
+        if match and (match["severity"] or match["column"])
     ]
     return tuple(sorted(found, key=lambda each: each.severity != "error"))
 
@@ -72,13 +88,33 @@ def read_python_traceback(output: str, folder: Path) -> tuple[Diagnostic, ...]:
     return (Diagnostic(exceptions[-1], _relative(place["file"], folder), int(place["line"])),)
 
 
+def read_javascript_output(output: str, folder: Path) -> tuple[Diagnostic, ...]:
+    """Parse what tsc, `node --check` and componentize-js say of a source."""
+    lines = output.splitlines()
+    placed = [
+        _from_match(match, folder)
+        for line in lines
+        if (match := _TYPESCRIPT_LINE.match(line) or _SCRIPT_FRAME.match(line))
+    ]
+    if placed:
+        return tuple(placed)
+    places = [match for match in map(_SCRIPT_PLACE.match, lines) if match]
+    said = [match["message"] for match in map(_SCRIPT_ERROR.match, lines) if match]
+    if not said:
+        return ()
+    inside = next((each for each in places if _is_inside(each["file"], folder)), None)
+    if inside is None:
+        return (Diagnostic(said[-1]),)
+    return (Diagnostic(said[-1], _relative(inside["file"], folder), int(inside["line"])),)
+
+
 def _from_match(match: re.Match[str], folder: Path) -> Diagnostic:
     return Diagnostic(
         message=match["message"],
         file=_relative(match["file"], folder),
         line=int(match["line"]),
         column=int(match["column"]) if match["column"] else None,
-        severity="warning" if match["severity"] == "warning" else "error",
+        severity="warning" if match.groupdict().get("severity") == "warning" else "error",
     )
 
 

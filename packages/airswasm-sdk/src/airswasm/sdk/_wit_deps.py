@@ -1,4 +1,4 @@
-"""Copy the WIT packages of a project's world into its `wit/deps`.
+"""Copy what a project is written against into it: WIT packages, and the library of its language.
 
 A project carries the packages that it was built against, so that it builds the same on a machine
 with other blocks installed. Existing files belong to the author and stay.
@@ -10,9 +10,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from airswasm.wit import Blocks, wit_folder
+from airswasm.lifecycle import MANIFEST_NAME, Manifest
+from airswasm.wit import Blocks, guest_folder, rust_crate_folder, wit_folder
 
-__all__ = ("add_wit_packages", "copy_contract")
+__all__ = ("add_wit_packages", "copy_contract", "copy_library")
 
 _CONTRACT = "airswasm-component"
 
@@ -20,6 +21,19 @@ _CONTRACT = "airswasm-component"
 def copy_contract(folder: Path) -> None:
     """Copy the contract's package into a project's `wit/deps`."""
     _copy(wit_folder(), folder / "wit" / "deps" / _CONTRACT)
+
+
+def copy_library(folder: Path) -> None:
+    """Copy what the sources of a project import, where its language has such a library.
+
+    Raises:
+        ManifestInvalid: Component.toml is wrong.
+    """
+    language = Manifest.load(folder / MANIFEST_NAME, is_strict=False).build.language
+    if language == "rust":
+        shutil.copytree(rust_crate_folder(), folder / "airswasm-component")
+    elif language == "go" or language == "javascript":
+        shutil.copytree(guest_folder(language), folder / "airswasm")
 
 
 def add_wit_packages(folder: Path, blocks: Blocks) -> None:

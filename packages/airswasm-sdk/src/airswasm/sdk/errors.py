@@ -25,6 +25,7 @@ __all__ = (
     "BuildTooLarge",
     "ComponentRefused",
     "FolderNotEmpty",
+    "FolderNotWritable",
     "InvalidProjectName",
     "LanguageNotSupported",
     "LockUnusable",
@@ -33,7 +34,9 @@ __all__ = (
     "RequirementUnusable",
     "SdkError",
     "TemplateNotFound",
+    "TemplateUnusable",
     "ToolMissing",
+    "ToolTooOld",
 )
 
 _ERROR = re.compile(r"(?i)(?:^|\s)error(?:\[\w+\])?:\s")
@@ -112,6 +115,32 @@ class FolderNotEmpty(SdkError):
         self.folder = folder
 
 
+class FolderNotWritable(SdkError):
+    """A project's folder cannot be written; nothing in it was changed.
+
+    Attributes:
+        folder: The folder.
+        reason: The system's reason.
+    """
+
+    explanation = ErrorCode(
+        "E0906",
+        "folder not writable",
+        "A project's folder cannot be written, so that nothing was started or built.",
+        "change the folder's permissions, or copy the project to a folder of yours",
+    )
+
+    code = "E0906"
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(
+            f"the folder {folder} cannot be written: {reason}",
+            hint="change its permissions, or work in a folder of yours",
+        )
+        self.folder = folder
+        self.reason = reason
+
+
 class LanguageNotSupported(SdkError):
     """The language has no toolchain."""
 
@@ -119,7 +148,7 @@ class LanguageNotSupported(SdkError):
         "E0903",
         "language without toolchain",
         "airswasm cannot build that language by itself.",
-        "choose python or c, or set [build] command in Component.toml",
+        "choose python, c, rust, go or javascript, or set [build] command in Component.toml",
         ExitStatus.USAGE,
     )
 
@@ -159,6 +188,33 @@ class TemplateNotFound(SdkError):
         self.language = language
         self.template = template
         self.available = tuple(available)
+
+
+class TemplateUnusable(SdkError):
+    """A template of the author's own cannot be used.
+
+    Attributes:
+        folder: The template's folder.
+        reason: What is wrong with it.
+    """
+
+    explanation = ErrorCode(
+        "E0907",
+        "template not usable",
+        "The folder that --template names is no template.",
+        "name a folder with a Component.toml or Component.toml.in, and texts in UTF-8",
+        ExitStatus.USAGE,
+    )
+
+    code = "E0907"
+
+    def __init__(self, folder: Path, reason: str) -> None:
+        super().__init__(
+            f"the template {folder} cannot be used: {reason}",
+            hint="`airswasm init --templates` lists those that come with airswasm",
+        )
+        self.folder = folder
+        self.reason = reason
 
 
 class NotAProject(SdkError):
@@ -291,6 +347,38 @@ class LockUnusable(SdkError):
             f"{file}: {reason}", hint="to accept what is there now, remove python.lock and build"
         )
         self.file, self.reason = file, reason
+
+
+class ToolTooOld(SdkError):
+    """A build tool is installed in a version that is too old.
+
+    Attributes:
+        tool: The tool's name.
+        found: Its version.
+        oldest: The oldest version that will do.
+        install_command: The command that updates it.
+    """
+
+    explanation = ErrorCode(
+        "E0917",
+        "build tool too old",
+        "A tool that the language needs is installed, and its version is too old.",
+        "update it with the command that the message names",
+    )
+
+    code = "E0917"
+
+    def __init__(
+        self, tool: str, found: str, oldest: str, install_command: str, *, needed_for: str
+    ) -> None:
+        super().__init__(
+            f"{tool} {found} is installed, and building {needed_for} needs {oldest} or later",
+            hint=f"update it with: {install_command}",
+        )
+        self.tool = tool
+        self.found = found
+        self.oldest = oldest
+        self.install_command = install_command
 
 
 class BuildFailed(SdkError):

@@ -58,6 +58,7 @@ from airswasm.runtime import (
     EngineConfig,
     EngineSettings,
     Err,
+    GuestFault,
     HostInterface,
     Instance,
     LinkedComponent,
@@ -81,8 +82,10 @@ from airswasm.wit.names import (
     GUEST_LIFECYCLE,
     GUEST_MIGRATION,
 )
+from anyio import to_thread
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from ._fault_places import fault_places
 from .errors import ArtifactMissing, ComponentRefused
 
 __all__ = (
@@ -309,6 +312,7 @@ class ComponentHarness:
             ComponentRefused: It answered with an error, or the new incarnation's `init` did.
             MessageTooLarge: It is more than the component takes (`limits.message_bytes`).
             GuestFault: It trapped or hit a limit; the next message goes to a new incarnation.
+                After `build --debug` its notes have the places in the project's sources.
         """
         instance = await self._running()
         content = payload.encode() if isinstance(payload, str) else payload
@@ -316,9 +320,16 @@ class ComponentHarness:
         if len(content) > most:
             raise MessageTooLarge(self.manifest.name, len(content), most, "message_bytes")
         self._record.messages += 1
-        outcome, use = await instance.call_itemized(
-            f"{GUEST_HANDLER}#handle-message", sender, topic, content
-        )
+        try:
+            outcome, use = await instance.call_itemized(
+                f"{GUEST_HANDLER}#handle-message", sender, topic, content
+            )
+        except GuestFault as fault:
+            wasm = self._artifact.read_bytes()
+            for place in await to_thread.run_sync(fault_places, wasm, fault):
+                if place.file.startswith("./"):  # the project's own, and no library's
+                    fault.add_note(f"  {place}")
+            raise
         await self._deliver_callbacks()  # of a refused message, too
         return Answer(_payload(self._accepted(outcome)), use.fuel, use)
 

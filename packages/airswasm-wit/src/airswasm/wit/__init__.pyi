@@ -1,3 +1,4 @@
+from ._anatomy import Anatomy, Producer, read_anatomy
 from ._block import (
     Block,
     Capability,
@@ -27,6 +28,7 @@ from ._contract import (
     rust_crate_folder,
     wit_folder,
 )
+from ._debug_lines import CodePlace, read_code_places
 from ._evolution import Change, check_version, compare_packages
 from ._fault import (
     AirswasmError,
@@ -91,6 +93,11 @@ from .model import (
 from .names import CONTRACT_VERSION, InterfaceName, are_compatible
 
 __all__ = (
+    "Anatomy",
+    "CodePlace",
+    "read_code_places",
+    "Producer",
+    "read_anatomy",
     "Alteration",
     "AlterationCode",
     "compare_exports",

@@ -125,13 +125,14 @@ def c_header_folder() -> Path:
 
 
 def rust_crate_folder() -> Path:
-    """Return the folder of the crate `airswasm-guest`, to depend on with `path = …`."""
+    """Return the folder of the crate `airswasm-component`, to depend on with `path = …`."""
     return _HERE / "bindings" / "rust"
 
 
-def guest_folder(language: Literal["javascript", "python"]) -> Path:
+def guest_folder(language: Literal["go", "javascript", "python"]) -> Path:
     """Return the folder of modules for components in a language, to bundle or to copy.
 
-    `python` has `airswasm_codec`, `javascript` has `airswasm-codec.js`.
+    `python` has `airswasm_codec`, `javascript` has `airswasm.js` and `airswasm-codec.js`, `go` has
+    the package `airswasm`.
     """
     return _HERE / "bindings" / language

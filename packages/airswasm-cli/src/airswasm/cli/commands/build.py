@@ -27,23 +27,32 @@ def build(
     timeout: Annotated[
         float, typer.Option("--timeout", help="Seconds that one step may take.", min=1)
     ] = 600.0,
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug/--release", help="Keep names and line tables, or build for size and speed."
+        ),
+    ] = False,
 ) -> None:
     """Build the component of a project.
 
     Runs the build of `[build]` in Component.toml, checks the result against the
     contract, and only then puts it in place. For a missing tool, it prints the
-    command that installs it. -v shows the commands and all compiler output.
+    command that installs it. A capability that the component's imports need and
+    Component.toml does not ask for is a warning. -v shows the commands and all
+    compiler output.
 
     \b
     Example:
       airswasm build
       airswasm build ../hello -v
+      airswasm build --debug
     """
     from airswasm.sdk import build_project
 
     terminal = session.terminal
     with terminal.progress("build") as line:
-        artifact = build_project(folder, follow(session, line), timeout=timeout)
+        artifact = build_project(folder, follow(session, line), timeout=timeout, debug=debug)
     if terminal.as_json:
         terminal.document("build/1", _document(artifact))
         return
@@ -51,6 +60,11 @@ def build(
     terminal.done(
         f"{artifact.name} {artifact.version}: {artifact.path}, {size}, {artifact.seconds:.1f} s"
     )
+    for each in artifact.unasked:
+        terminal.warn(
+            f"it calls what needs {each}, for which Component.toml does not ask; "
+            f'in [capabilities]: {each.replace(":", ".", 1)} = ["…"]'
+        )
     terminal.say("next: airswasm sign")
 
 
@@ -74,6 +88,7 @@ def _document(artifact: Artifact) -> dict[str, object]:
         "artifact": str(artifact.path),
         "size_bytes": artifact.size_bytes,
         "seconds": round(artifact.seconds, 3),
+        "unasked": list(artifact.unasked),
     }
 
 

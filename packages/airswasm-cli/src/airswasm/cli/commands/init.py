@@ -21,9 +21,12 @@ def init(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="`hello`, or `namespace/hello`.")
     ] = None,
-    lang: Annotated[str, typer.Option("--lang", "-l", help="python or c.")] = "python",
+    lang: Annotated[
+        str, typer.Option("--lang", "-l", help="python, c, rust, go, js or ts.")
+    ] = "python",
     template: Annotated[
-        str, typer.Option("--template", "-t", help="counter or listener.")
+        str,
+        typer.Option("--template", "-t", help="counter, listener or job, or a folder of yours."),
     ] = "counter",
     folder: Annotated[
         Path | None,
@@ -41,7 +44,8 @@ def init(
     \b
     Example:
       airswasm init hello --lang python
-      airswasm init shop/orders --lang c --folder orders
+      airswasm init shop/orders --lang rust --folder orders
+      airswasm init hello --template ../our-template
     """
     from airswasm.sdk import init_project
     from airswasm.sdk import templates as all_templates
@@ -71,5 +75,7 @@ def init(
             },
         )
         return
-    terminal.done(f"{project.name}: a {lang} project in {target}/, {len(project.files)} files")
+    terminal.done(
+        f"{project.name}: a {project.language} project in {target}/, {len(project.files)} files"
+    )
     terminal.say(f"next: cd {target} && airswasm build")

@@ -1,7 +1,7 @@
 //! Calls every host function once and answers with what each gave; see guests.py.
-use airswasm_guest::codec;
-use airswasm_guest::filesystem::FileKind;
-use airswasm_guest::{
+use airswasm_component::codec;
+use airswasm_component::filesystem::FileKind;
+use airswasm_component::{
     capabilities, dns, export, filesystem, http, info, messaging, process, storage, tcp, timers,
     tracing, udp, warn,
     Callbacks, Failure, Handler, Health, Lifecycle, Message, MessagingError, Migration, OsError,

@@ -1,60 +1,50 @@
 //! Write airswasm components in Rust.
 //!
 //! ```ignore
-//! use airswasm_guest::{export, storage, Handler, Message, Reply};
+//! use airswasm_component::{component, info, storage, Component, Failure, Message, Reply};
 //!
-//! struct Counter;
+//! struct Counter {
+//!     seen: u64,
+//! }
 //!
-//! impl Handler for Counter {
-//!     fn handle(message: Message) -> Reply {
-//!         let seen = storage::get("count")?.map_or(0, |bytes| bytes.len());
-//!         storage::set("count", &vec![b'|'; seen + 1])?;
+//! impl Component for Counter {
+//!     fn init(_config: &str) -> Result<Self, Failure> {
+//!         Ok(Counter { seen: 0 })
+//!     }
+//!
+//!     fn handle(&mut self, message: Message) -> Reply {
+//!         self.seen += 1;
+//!         storage::set("last", message.sender.as_bytes())?;
+//!         info!("message {} of this incarnation", self.seen);
 //!         Ok(Some(message.payload))
 //!     }
 //! }
 //!
-//! export!(Counter: handler);
+//! component!(Counter);
 //! ```
 //!
-//! `export!` takes the guest interfaces that the type implements: `handler` is required;
-//! `lifecycle`, `callbacks`, `health` and `migration` are there when they are named, each with
-//! the trait of the same name. Host functions are plain functions in the modules below; what is
-//! not called is not imported, so that a component asks for no more than it uses.
+//! [`component!`] exports the handler and the lifecycle, and what else is named after a colon:
+//! `callbacks`, `health`, `migration`. Host functions are plain functions in the modules below;
+//! what is not called is not imported, so that a component asks for no more than it uses. [`export!`]
+//! is for components that keep no state, with one trait for each interface.
 //!
-//! Build with `cargo build --release --target wasm32-wasip2` (`rustup target add wasm32-wasip2`),
-//! with `crate-type = ["cdylib"]`.
+//! The crate needs no other: its bindings were generated beforehand, and its macros are
+//! `macro_rules`. So a project builds in seconds, without a network.
+//!
+//! Build with `airswasm build`, or `cargo build --release --target wasm32-wasip2` (`rustup target
+//! add wasm32-wasip2`), with `crate-type = ["cdylib"]`.
 
-// The generated modules below carry the contract's own docs and names.
 #![allow(clippy::all)]
 
 use std::fmt;
 
 #[doc(hidden)]
-pub mod host {
-    //! Everything that a host offers.
-    wit_bindgen::generate!({
-        path: "wit",
-        inline: "
-            package airswasm:guest-host;
-            world guest-host {
-                import airswasm:component/logging@0.1.0;
-                import airswasm:component/messaging@0.1.0;
-                import airswasm:component/timers@0.1.0;
-                import airswasm:component/storage@0.1.0;
-                import airswasm:component/capabilities@0.1.0;
-                import airswasm:component/tracing@0.1.0;
-                import airswasm:component/filesystem@0.1.0;
-                import airswasm:component/process@0.1.0;
-                import airswasm:component/tcp@0.1.0;
-                import airswasm:component/udp@0.1.0;
-                import airswasm:component/dns@0.1.0;
-                import airswasm:component/http@0.1.0;
-            }
-        ",
-        generate_all,
-        additional_derives: [PartialEq, Eq],
-    });
-}
+#[path = "generated/host.rs"]
+pub mod host;
+mod reasons;
+#[doc(hidden)]
+pub mod runtime;
+mod stateful;
 
 pub use host::airswasm::component::{
     capabilities, dns, filesystem, http, messaging, os_errors, process, storage, tcp, timers, tracing,
@@ -62,6 +52,9 @@ pub use host::airswasm::component::{
 };
 pub use messaging::MessagingError;
 pub use os_errors::OsError;
+pub use stateful::Component;
+#[doc(hidden)]
+pub use stateful::{log_panics, Slot};
 pub use storage::{StorageError, WriteError};
 
 pub mod codec {
@@ -110,67 +103,20 @@ pub mod codec {
 }
 
 #[doc(hidden)]
-pub mod guest_handler {
-    wit_bindgen::generate!({
-        path: "wit",
-        inline: "package airswasm:guest-handler; world guest-handler { export airswasm:component/handler@0.1.0; }",
-        pub_export_macro: true,
-        export_macro_name: "airswasm_export_handler",
-        default_bindings_module: "airswasm_guest::guest_handler",
-        generate_all,
-    });
-}
-
+#[path = "generated/handler.rs"]
+pub mod guest_handler;
 #[doc(hidden)]
-pub mod guest_lifecycle {
-    wit_bindgen::generate!({
-        path: "wit",
-        inline: "package airswasm:guest-lifecycle; world guest-lifecycle { export airswasm:component/lifecycle@0.1.0; }",
-        pub_export_macro: true,
-        export_macro_name: "airswasm_export_lifecycle",
-        default_bindings_module: "airswasm_guest::guest_lifecycle",
-        generate_all,
-    });
-}
-
+#[path = "generated/lifecycle.rs"]
+pub mod guest_lifecycle;
 #[doc(hidden)]
-pub mod guest_callbacks {
-    wit_bindgen::generate!({
-        path: "wit",
-        inline: "package airswasm:guest-callbacks; world guest-callbacks { export airswasm:component/callbacks@0.1.0; }",
-        pub_export_macro: true,
-        export_macro_name: "airswasm_export_callbacks",
-        default_bindings_module: "airswasm_guest::guest_callbacks",
-        with: {
-            "airswasm:component/messaging@0.1.0": crate::messaging,
-        },
-        generate_all,
-    });
-}
-
+#[path = "generated/callbacks.rs"]
+pub mod guest_callbacks;
 #[doc(hidden)]
-pub mod guest_health {
-    wit_bindgen::generate!({
-        path: "wit",
-        inline: "package airswasm:guest-health; world guest-health { export airswasm:component/health@0.1.0; }",
-        pub_export_macro: true,
-        export_macro_name: "airswasm_export_health",
-        default_bindings_module: "airswasm_guest::guest_health",
-        generate_all,
-    });
-}
-
+#[path = "generated/health.rs"]
+pub mod guest_health;
 #[doc(hidden)]
-pub mod guest_migration {
-    wit_bindgen::generate!({
-        path: "wit",
-        inline: "package airswasm:guest-migration; world guest-migration { export airswasm:component/migration@0.1.0; }",
-        pub_export_macro: true,
-        export_macro_name: "airswasm_export_migration",
-        default_bindings_module: "airswasm_guest::guest_migration",
-        generate_all,
-    });
-}
+#[path = "generated/migration.rs"]
+pub mod guest_migration;
 
 /// The answer to a message: bytes for the sender, nothing, or why it failed.
 pub type Reply = Result<Option<Vec<u8>>, Failure>;
@@ -205,9 +151,9 @@ impl Failure {
     }
 }
 
-impl<E: std::error::Error> From<E> for Failure {
+impl<E: std::error::Error + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        Failure(error.to_string())
+        Failure(reasons::reason(&error))
     }
 }
 
