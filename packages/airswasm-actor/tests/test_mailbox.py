@@ -91,6 +91,32 @@ async def test_bytes_are_bounded_beside_the_count(system: ActorSystem) -> None:
     ref.tell(bytes(4 * MIB))
 
 
+@pytest.mark.parametrize("spec", [MailboxSpec(1, "drop-oldest"),
+                                  MailboxSpec(9, "drop-oldest", capacity_bytes=8)])  # fmt: skip
+@pytest.mark.parametrize("way", ["tell", "deliver", "send", "ask"])
+async def test_a_listener_that_resumes_the_actor_loses_no_message(
+    system: ActorSystem, spec: MailboxSpec, way: str
+) -> None:
+    """The message for which room was made is handled, whatever the dead letter sets off."""
+    probe = Probe()
+    ref = system.spawn(probe, name="full", mailbox=spec, is_paused=True)
+    system.dead_letters.listen(lambda _letter: ref.resume())
+    ref.tell(b"first")
+    if way == "tell":
+        ref.tell(b"second")
+    elif way == "deliver":
+        system.broker.tell("full", b"second")
+    elif way == "send":
+        await ref.send(b"second")
+    else:
+        with suppress(AskTimeout):
+            await ref.ask(b"second")
+    assert await probe.wait_for(1) == [b"second"]
+    assert [letter.message.payload for letter in system.dead_letters] == [b"first"]
+    ref.tell(b"third")
+    assert await probe.wait_for(2) == [b"second", b"third"]
+
+
 @pytest.mark.parametrize("policy", ["reject", "drop-oldest", "wait"])
 @pytest.mark.parametrize("is_paused", [True, False])
 async def test_a_message_larger_than_the_mailbox_is_refused_at_once(

@@ -129,8 +129,6 @@ async def hostile(system: System, name: str, chance: random.Random, books: Books
 async def soak(home: Path, wasm: bytes, each: int, rounds: int, seconds: float) -> Books:
     """Run, and return what was seen."""
     books, chance, until = Books(), random.Random(1), time.monotonic() + seconds
-    home.mkdir(mode=0o700)
-    (home / "config.toml").write_text(SETTINGS, "utf-8")
     async with System(home) as system:
         made = package(wasm, generate_key())
         good = [f"local/good-{number}" for number in range(each)]
@@ -164,6 +162,8 @@ def main() -> None:
         folder = Path(name)
         (folder / "guest").mkdir()
         wasm = guest(folder / "guest")
+        (folder / "home").mkdir(mode=0o700)
+        (folder / "home" / "config.toml").write_text(SETTINGS, "utf-8")
         run = (folder / "home", wasm, asked.each, asked.rounds, 60 * asked.minutes)
         books = anyio.run(soak, *run)
     print(

@@ -114,12 +114,15 @@ def open_queue(cell: Cell, payload: object) -> deque[QueuedMessage]:
     if queue is None:
         return start_queue(cell, payload)
     if len(queue) >= cell.full_at:
-        make_room(cell, payload)
+        return make_room(cell, payload)
     return queue
 
 
-def make_room(cell: Cell, payload: object) -> None:
-    """Make sure that one more message fits, and count its bytes.
+def make_room(cell: Cell, payload: object) -> deque[QueuedMessage]:
+    """Make sure that one more message fits, count its bytes, and return the queue for it.
+
+    Room may be made by dropping a message, and a listener of dead letters may resume the actor:
+    then the queue that was full is the actor's no longer.
 
     Raises:
         MailboxFull: There is no room, and the policy is not `drop-oldest`.
@@ -141,14 +144,17 @@ def make_room(cell: Cell, payload: object) -> None:
             and (spec.refuse is None or spec.refuse(payload) is None)
         ):
             cell.queued_bytes = queued
-            return
+            return queue
     weight = _weigh(cell, payload)
     while not _has_room(cell, weight):
         if cell.spec.when_full != "drop-oldest" or not drop_oldest(cell):
             cell.note_rejected()
             raise _full(cell, weight)
+    if cell.queue is None:
+        return start_queue(cell, payload)
     if cell.queued_bytes is not None:
         cell.queued_bytes += weight
+    return cell.queue
 
 
 def drop_oldest(cell: Cell) -> bool:

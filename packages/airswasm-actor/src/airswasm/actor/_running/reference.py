@@ -76,7 +76,7 @@ class ActorRef:
         if queue is None:
             queue = start_queue(cell, payload)
         elif len(queue) >= cell.full_at:
-            make_room(cell, payload)
+            queue = make_room(cell, payload)
         queue.append((payload, sender, topic, number, exchange.now, None, envelope))
 
     def send(
