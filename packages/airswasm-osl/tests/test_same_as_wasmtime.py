@@ -3,8 +3,8 @@
 Differences are the documented ones of docs/files.md, and no others: `..` is refused, links are not
 followed or made, and names with a backslash or the host's prefix are refused. In each of these our
 answer is an error, and nothing has changed. `rmdir("d/")` does what POSIX says, and so what the
-system does, where the engine's own refuses; `rmdir("")` from the root is such a call here. A path of
-4,096 bytes is too long whatever else is wrong with the call, as Linux has it.
+system does, where the engine's own refuses; `rmdir("")` from the root is such a call here. A path
+of 4,096 bytes is too long whatever else is wrong with the call, as Linux has it.
 """
 
 from __future__ import annotations
