@@ -374,6 +374,55 @@ async def test_a_stop_does_not_wait_for_ever(
             assert b"0\r\n\r\n" not in b"".join([part async for part in client])
 
 
+KILLED = """
+import sys, anyio
+from airswasm.lifecycle import Configuration, System
+from airswasm.osl import HttpRoute, ServingPolicy
+
+async def main():
+    policy = ServingPolicy(listen="127.0.0.1:0", routes=(HttpRoute("/web", "local/web"),))
+    async with System(sys.argv[1], configuration=Configuration.of(policy)) as system:
+        print(system.observers["osl"].address, flush=True)
+        await anyio.sleep_forever()
+
+anyio.run(main)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process is not killed so there")
+async def test_a_killed_host_answers_nothing_twice(
+    tmp_path: Path, anyio_backend: str, c_service: bytes
+) -> None:
+    """Its clients see the connection break; the next host knows nothing of their requests."""
+    home, route = tmp_path / "home", HttpRoute("/web", WEB)
+    async with serving(home, route) as host:
+        await host.system.install(package(WEB, c_service), approve=yes)
+    head = b"POST /web HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n"
+    command = (sys.executable, "-c", KILLED, str(home))
+    with anyio.fail_after(120):
+        async with await anyio.open_process(command, stderr=None) as process:
+            assert process.stdout is not None
+            address = (await process.stdout.receive()).decode().split()[0]
+            begun = await anyio.connect_tcp("127.0.0.1", int(address.rpartition(":")[2]))
+            waiting = await anyio.connect_tcp("127.0.0.1", int(address.rpartition(":")[2]))
+            await begun.send(head + b"x")
+            assert b" 200 OK" in await begun.receive()
+            await waiting.send(head + b"xx")  # it waits in the mailbox
+            process.kill()
+        for client in (begun, waiting):
+            answer = b""
+            async with client:
+                with suppress(anyio.BrokenResourceError):
+                    async for part in client:
+                        answer += part
+            assert not answer.endswith(b"0\r\n\r\n")
+    async with serving(home, route) as host:
+        status, _, body = await host.ask("/web/a", b"new", "POST")
+        assert (status, body) == (200, b"new")
+        assert host.system.component_status(WEB).messages == 1
+        assert host.count(responses(200), WEB) == 1
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="a process has no limit on files there")
 async def test_a_host_without_descriptors_serves_when_it_has_some(
     tmp_path: Path, anyio_backend: str

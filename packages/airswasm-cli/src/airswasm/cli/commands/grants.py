@@ -12,6 +12,7 @@ from .._session.session import Session, verb
 if TYPE_CHECKING:
     from .._control.document import Document
     from .._hosts.grants import GrantChange
+    from .._hosts.host import Host
     from .._session.terminal import Terminal
 
 __all__ = ("app",)
@@ -23,6 +24,8 @@ app = typer.Typer(
     help="Show and change what components may do.",
 )
 
+_NOT_OF_PATTERNS = ("grants", "spelling", "system")
+"""The layers whose answer about a pattern says nothing of what it covers."""
 _NAME = typer.Argument(metavar="NAME", help="The component.")
 _CAPABILITY = typer.Argument(metavar="CAPABILITY", help="The capability, such as storage.read.")
 _PATTERNS = typer.Argument(metavar="PATTERN...", help="The patterns.")
@@ -175,12 +178,38 @@ def _change(
         async with open_host(session, f"grants {change}", "change") as host:
             lines = "\n".join(patterns)
             done = await host.change_grants(full_name(name), change, capability, lines, end, reason)
+            refusals = [
+                refusal
+                for each in (patterns if change == "add" else ())
+                if (refusal := await _refusal(host, full_name(name), capability, each))
+            ]
         if session.terminal.as_json:
             session.terminal.document("grants-of/1", done)
         else:
             _tell(session, done, capability, is_lifted=change == "lift")
+        for each in refusals:
+            session.terminal.warn(each)
 
     anyio.run(work)
+
+
+async def _refusal(host: Host, name: str, capability: str, pattern: str) -> str:
+    """Return which layer refuses what was granted just now; empty where none does.
+
+    The pattern is looked at as if it were a resource; one that can be none says nothing.
+    """
+    from airswasm.wit import AirswasmError
+
+    from .._control.document import items, one_line, text
+
+    try:
+        found = await host.access(name, capability, pattern)
+    except AirswasmError:
+        return ""
+    for layer in items(found.get("layers")):
+        if not layer["is_allowed"] and text(layer["layer"]) not in _NOT_OF_PATTERNS:
+            return one_line(f"{pattern} is still refused: {layer['layer']}: {layer['rule']}")
+    return ""
 
 
 def _tell(session: Session, done: Document, capability: str, *, is_lifted: bool) -> None:

@@ -295,15 +295,18 @@ async def _whole(exchange: Exchange, account: Account | None, most_bytes: int) -
     """
     body = bytearray()
     holding = account.hold() if account is not None else None
-    while part := await exchange.part():
+
+    def take(part: bytes) -> None:
         try:
             if holding is not None:
                 holding.resize(len(body) + len(part))
         except AccountExceeded as error:
             raise LimitReached(f"there is no room for the response: {error}") from error
-        body += part
-        if len(body) > most_bytes:
+        if len(body) + len(part) > most_bytes:
             raise LimitReached(f"the response exceeds {most_bytes:,} bytes")
+        body.extend(part)
+
+    await exchange.whole(take)
     return Response(exchange.status, exchange.headers, bytes(body), holding)
 
 

@@ -23,6 +23,8 @@ from .requests import HeaderList, Request, latin
 __all__ = ("Exchange", "Timeouts")
 
 _READ_BYTES = 64 * 1024
+_LARGE_READ_BYTES = 256 * 1024
+"""At a time, where the whole body is wanted: each read costs a wait and a timer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class Exchange:
         self._is_over = False
         self._denial: str | None = None
         self._has_heard = False
+        self._read_bytes = _READ_BYTES
         self._effect: RunningEffect | None = None
         self.on_end: Callable[[Exchange], None] | None = None
 
@@ -178,10 +181,35 @@ class Exchange:
         if isinstance(event, h11.Data):
             self.bytes_in += len(event.data)
             return bytes(event.data)
+        self._finished(event)
+        return b""
+
+    async def whole(self, take: Callable[[bytes], None]) -> None:
+        """Pass the parts of the response's body on until its end, as one step.
+
+        Args:
+            take: Called with each part; what it raises ends the exchange.
+
+        Raises:
+            OslError: See `errors`.
+        """
+        self._read_bytes = _LARGE_READ_BYTES
+        with self._step(self._timeouts.total):
+            while isinstance(event := await self._next(), h11.Data):
+                self.bytes_in += len(event.data)
+                take(event.data)
+        self._finished(event)
+
+    def _finished(self, event: h11.Event) -> None:
+        """End with the last event of a response.
+
+        Raises:
+            Disconnected: It is not its end.
+        """
         if isinstance(event, h11.EndOfMessage):
             self.trailers = _texts(event.headers)
             self._end()
-            return b""
+            return
         broken = Disconnected("the server closed the connection in the middle of the response")
         self.close(broken)
         raise broken
@@ -209,7 +237,7 @@ class Exchange:
 
     async def _receive(self) -> bytes:
         try:
-            data = await self._stream.receive(_READ_BYTES)
+            data = await self._stream.receive(self._read_bytes)
         except anyio.EndOfStream:
             return b""
         self._has_heard = True

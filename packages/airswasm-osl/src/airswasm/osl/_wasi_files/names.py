@@ -150,8 +150,7 @@ class Names:
         source = await self._door.changeable(caller, base, path, "filesystem:delete")
         to = await self._door.changeable(caller, target_base, target, "filesystem:write")
         self._door.require(caller, "filesystem:read", source.path)
-        if "." in (source.ending, to.ending):
-            await source.place.run(lambda: _refuse_dots(source, to))
+        await source.place.run(lambda: _check_parents(source, to))
         status = await _find_status(source)
         is_directory = stat_modes.S_ISDIR(status.st_mode)
         if is_directory:
@@ -203,13 +202,18 @@ def _status_of(target: Target) -> os.stat_result:
     return status
 
 
-def _refuse_dots(*targets: Target) -> None:
-    """Refuse to rename a directory through itself, once each path has led to a directory."""
+def _check_parents(*targets: Target) -> None:
+    """Check that each path leads to a directory, as the system does before it looks at names.
+
+    Raises:
+        OSError: One does not; `EBUSY` where one names a directory through itself.
+    """
     for each in targets:
         itself = (".",) if each.ending == "." else ()
         with each.place.folder.parent_of((*each.place.parts, *itself)):
             pass
-    raise system_error("EBUSY")
+    if "." in [each.ending for each in targets]:
+        raise system_error("EBUSY")
 
 
 async def _refuse(_caller: Caller, *_args: object) -> None:
