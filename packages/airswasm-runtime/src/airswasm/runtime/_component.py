@@ -133,7 +133,7 @@ class Component(Single):
 
     @property
     def bytes_cross(self) -> Literal["copies", "text", "values"]:
-        """How a `list<u8>` crosses: by `copies`, once a large one has crossed as text.
+        """The way that a `list<u8>` crosses: by `copies`, once a large one has crossed as text.
 
         As `text`, where memories are not packed or a memory pretends to be a bridge's; one byte
         a value without a bridge.

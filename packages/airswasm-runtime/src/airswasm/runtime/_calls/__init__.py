@@ -14,4 +14,5 @@
 | `lowering`, `lifting` | the closures of a plan: Python to slots, slots to Python |
 | `mismatch` | where and why a value does not fit |
 | `bytes_as_text` | the host's half of the bytes bridge |
+| `staging` | the host's copies into the memory of a bridge, and out of it |
 """
