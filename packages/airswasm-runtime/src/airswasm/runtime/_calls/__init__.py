@@ -13,6 +13,6 @@
 | `crossing` | what lowering and lifting share |
 | `lowering`, `lifting` | the closures of a plan: Python to slots, slots to Python |
 | `mismatch` | where and why a value does not fit |
-| `bytes_as_text` | the host's half of the bytes bridge, where bytes cross as text |
-| `staging` | and where they are copied into the bridge's memory |
+| `bytes_as_text` | the host's half of the bytes bridge |
+| `staging` | the host's copies into the memory of a bridge, and out of it |
 """
