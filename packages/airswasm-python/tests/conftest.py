@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +13,7 @@ import airswasm.python
 import anyio
 import pytest
 from airswasm.lifecycle import Home, Package, System
-from airswasm.python import component
+from airswasm.python import ABI, component
 from airswasm.python.build import FILE_NAME, build
 from airswasm.runtime import Engine, EngineSettings
 from airswasm.sdk import build_project
@@ -68,6 +69,14 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter as homes keep it: 27 MB that need not be written for each test."""
+    folder, wasm = tmp_path_factory.mktemp("kept"), component()
+    (folder / ABI).write_bytes(hashlib.sha256(wasm).digest() + wasm)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def key() -> PrivateKey:
     return PrivateKey.from_seed(bytes(range(32)))
 
@@ -109,7 +118,7 @@ def package(project: MakeProject, key: PrivateKey) -> Callable[..., Package]:
 
 
 @pytest.fixture
-def opened(tmp_path: Path, compiled: Path) -> OpenSystem:
+def opened(tmp_path: Path, compiled: Path, kept: Path) -> OpenSystem:
     """Open a host whose cache has the interpreter, again and again over one home."""
     home = Home(tmp_path / "home")
 
@@ -118,6 +127,7 @@ def opened(tmp_path: Path, compiled: Path) -> OpenSystem:
         if not home.cache_folder.exists():
             home.folder.mkdir(mode=0o700, exist_ok=True)
             shutil.copytree(compiled, home.cache_folder, copy_function=os.link)
+            shutil.copytree(kept, home.interpreters_folder, copy_function=os.link)
             home.cache_folder.chmod(0o700)
         async with System(home, **options) as system:  # type: ignore[arg-type]
             yield system

@@ -17,6 +17,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -34,6 +35,7 @@ from airswasm.runtime import (
     HostInterface,
     HostResource,
     Limits,
+    LinkedComponent,
     Ok,
     ProgressSink,
 )
@@ -58,6 +60,8 @@ _MOST_CODE_BYTES = 128 * 2**20
 _CODE_FOLDER = "code"
 ReadFile = Callable[[str, str], bytes]
 """Return the file of a path in the package and a SHA-256."""
+_Refuse = Callable[[int, str], SourcesInvalid]
+"""Make the error of a line and a reason."""
 
 
 @dataclass(slots=True)
@@ -163,30 +167,32 @@ class Interpreters:
         missing = [path for path in paths if path not in code]
         if not missing:
             return code
-        linked = interpreter.link([*refusing(interpreter), _sources("", {}, {})])
-        try:
-            instance = await linked.instantiate(caller=Caller(""), limits=_COMPILING)
-        except GuestFault as fault:
-            raise SourcesInvalid(name, missing[0], 1, str(fault)) from fault
-        try:
-            for path in missing:
-                if len(files[path]) > SourceIndex.MOST_SOURCE_BYTES:
-                    reason = f"longer than {SourceIndex.MOST_SOURCE_BYTES:,} bytes"
-                    raise SourcesInvalid(name, index.files[path].path, 1, reason)
-                try:
-                    made = await instance.call(INTERPRETER_COMPILE, files[path], path)
-                except GuestFault as fault:
-                    raise SourcesInvalid(name, index.files[path].path, 1, str(fault)) from fault
-                if isinstance(made, Err):
-                    line, _, reason = str(cast("Err[object]", made).value).partition(": ")
-                    number = int(line) if line.isdecimal() else 1
-                    raise SourcesInvalid(name, index.files[path].path, number, reason)
-                code[path] = cast("Ok[bytes]", made).value
-        finally:
-            instance.close()
-        added = {keys[path]: code[path] for path in missing}
+        compiler = interpreter.link([*refusing(interpreter), _sources("", {}, {})])
+        added: dict[str, bytes] = {}
+        for path in missing:
+            refuse = partial(SourcesInvalid, name, index.files[path].path)
+            made = await _compile(compiler, files[path], path, refuse)
+            added[keys[path]] = code[path] = made
         await anyio.to_thread.run_sync(self._code.add, added)
         return code
+
+
+async def _compile(compiler: LinkedComponent, source: bytes, path: str, refuse: _Refuse) -> bytes:
+    """Compile one source, in its own instance: none has a say in the code of another one."""
+    if len(source) > SourceIndex.MOST_SOURCE_BYTES:
+        raise refuse(1, f"longer than {SourceIndex.MOST_SOURCE_BYTES:,} bytes")
+    try:
+        instance = await compiler.instantiate(caller=Caller(""), limits=_COMPILING)
+        try:
+            made = await instance.call(INTERPRETER_COMPILE, source, path)
+        finally:
+            instance.close()
+    except GuestFault as fault:
+        raise refuse(1, str(fault)) from fault
+    if isinstance(made, Err):
+        line, _, reason = str(cast("Err[object]", made).value).partition(": ")
+        raise refuse(int(line) if line.isdecimal() else 1, reason)
+    return cast("Ok[bytes]", made).value
 
 
 async def load_package(engine: Engine, package: Package, blocks: Blocks | None = None) -> Component:
