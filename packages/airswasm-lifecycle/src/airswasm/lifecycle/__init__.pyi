@@ -52,8 +52,8 @@ from ._packages.manifest import (
     SupervisionSection,
 )
 from ._packages.package import PACKAGE_SUFFIX, SIGNATURE_NAME, Package, archive_of
-from ._packages.sources import SourceFile, SourceIndex, check_artifact
 from ._packages.schema import manifest_schema
+from ._packages.sources import SourceFile, SourceIndex, check_artifact
 from ._reader import HomeReader
 from ._registry.approval import Approval, Approve
 from ._registry.checkpoint import DataCheckpoint
