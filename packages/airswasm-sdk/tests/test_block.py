@@ -36,9 +36,7 @@ def test_the_check_names_the_tool_of_each_language(
     monkeypatch.setattr(_checks, "version", version)
     monkeypatch.setattr(_checks, "find_way", lambda: RustWay("/bin/cargo", "wasm32-wasip2"))
     monkeypatch.setattr(_checks, "find_go", missing)
-    monkeypatch.setattr(
-        _checks, "find_javascript_tools", lambda *_: ("node", "/bin/componentize-js")
-    )
+    monkeypatch.setattr(_checks, "find_javascript_tools", lambda *_: ("", "/bin/componentize-js"))
     findings = list(_checks.check_tools(tmp_path, quick=True))
     assert [(each.state, each.text) for each in findings] == [
         ("note", "cannot build python: pip install 'airswasm-sdk[python]'"),

@@ -66,3 +66,6 @@ def _find_go() -> str:
 
 def _find_javascript() -> str:
     return find_javascript_tools(Path(), "a component in JavaScript")[1]
+
+
+_FINDERS = {"rust": _find_rust, "go": _find_go, "javascript": _find_javascript}
