@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import pytest
-from airswasm.sdk import BLOCK, _checks, _confinement
+from airswasm.sdk import BLOCK, ToolMissing, _checks, _confinement
+from airswasm.sdk._languages.rust import RustWay
 from airswasm.wit import Blocks, load_part
 
 
@@ -29,11 +30,20 @@ def test_the_check_names_the_tool_of_each_language(
             return "0.15.1"
         raise PackageNotFoundError(package)
 
+    def missing(*_: object) -> Never:
+        raise ToolMissing("go", "get it", needed_for="a test")
+
     monkeypatch.setattr(_checks, "version", version)
+    monkeypatch.setattr(_checks, "find_way", lambda: RustWay("/bin/cargo", "wasm32-wasip2"))
+    monkeypatch.setattr(_checks, "find_go", missing)
+    monkeypatch.setattr(_checks, "find_javascript_tools", lambda *_: ("", "/bin/componentize-js"))
     findings = list(_checks.check_tools(tmp_path, quick=True))
     assert [(each.state, each.text) for each in findings] == [
         ("note", "cannot build python: pip install 'airswasm-sdk[python]'"),
         ("ok", "builds c with ziglang 0.15.1"),
+        ("ok", "builds rust with /bin/cargo for wasm32-wasip2"),
+        ("note", "cannot build go: install it with: get it"),
+        ("ok", "builds javascript with /bin/componentize-js"),
     ]
 
 

@@ -153,7 +153,7 @@ def build_project(
         size_bytes=_size(folder, target),
         seconds=time.monotonic() - started,
         report=report,
-        unasked=_unasked(manifest, report),
+        unasked=_unasked(folder, manifest, report),
     )
 
 
@@ -179,18 +179,21 @@ def _scratch_beside(target: Path, folder: Path) -> Generator[Path]:
         yield Path(scratch).resolve()
 
 
-def _unasked(manifest: Manifest, report: ContractReport) -> tuple[str, ...]:
+def _unasked(folder: Path, manifest: Manifest, report: ContractReport) -> tuple[str, ...]:
     """Return the needed capabilities that the manifest lacks.
 
-    Some toolchains import all of an interface; then one capability of it that is asked for speaks
-    for the others.
+    Some toolchains import all of an interface, also of one whose types another one uses. Then only
+    the interfaces count that the project's world names, and one capability of an interface that is
+    asked for speaks for the others.
     """
     asked = {name.replace(".", ":", 1) for name in manifest.capabilities}
     toolchain = None if manifest.build.command else toolchain_of(manifest.build.language)
     is_exact = toolchain is not None and toolchain.imports_only_calls
+    world = b"".join(path.read_bytes() for path in folder.glob("wit/*.wit"))
     found: set[str] = set()
-    for needed in report.capability_interfaces.values():
-        if is_exact or not asked.intersection(needed):
+    for interface, needed in report.capability_interfaces.items():
+        is_named = not world or interface.partition("@")[0].encode() in world
+        if is_exact or (is_named and not asked.intersection(needed)):
             found |= set(needed) - asked
     return tuple(sorted(found))
 

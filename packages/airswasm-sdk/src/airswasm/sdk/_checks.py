@@ -8,6 +8,11 @@ from pathlib import Path
 
 from airswasm.wit import Finding
 
+from ._languages.go import find_go
+from ._languages.javascript import find_javascript_tools
+from ._languages.rust import find_way
+from .errors import ToolMissing, ToolTooOld
+
 __all__ = ("check_builds", "check_tools")
 
 _TOOLS = (("python", "componentize-py"), ("c", "ziglang"))
@@ -39,3 +44,28 @@ def check_tools(home: Path, *, quick: bool) -> Iterator[Finding]:
             yield Finding("tools", "note", f"cannot build {language}: {hint}")
             continue
         yield Finding("tools", "ok", f"builds {language} with {package} {found}")
+    for language, find in (
+        ("rust", _find_rust),
+        ("go", _find_go),
+        ("javascript", _find_javascript),
+    ):
+        try:
+            yield Finding("tools", "ok", f"builds {language} with {find()}")
+        except (ToolMissing, ToolTooOld) as error:
+            yield Finding("tools", "note", f"cannot build {language}: {error.hint}")
+
+
+def _find_rust() -> str:
+    way = find_way()
+    return f"{way.cargo} for {way.target}"
+
+
+def _find_go() -> str:
+    return find_go()
+
+
+def _find_javascript() -> str:
+    return find_javascript_tools(Path(), "a component in JavaScript")[1]
+
+
+_FINDERS = {"rust": _find_rust, "go": _find_go, "javascript": _find_javascript}

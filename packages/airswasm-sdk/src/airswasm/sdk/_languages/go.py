@@ -17,7 +17,7 @@ from .._toolchain import BuildPlan, Step, wrapping_steps
 from ..errors import BuildFailed, NotAProject, ToolMissing, ToolTooOld
 from .go_room import NotOfGo, add_allocators
 
-__all__ = ("GoToolchain",)
+__all__ = ("GoToolchain", "find_go")
 
 _OLDEST = (1, 24)
 _NEEDED_FOR = "a Go component"
@@ -35,7 +35,7 @@ class GoToolchain:
         """Compile, add the allocators, embed the world, wrap with the adapter."""
         if not (plan.folder / "go.mod").is_file():
             raise NotAProject(plan.folder, "go.mod", hint="a Go component is a module")
-        go = _find_go()
+        go = find_go()
         core = plan.scratch / "core.wasm"
         link = "" if plan.is_debug else "-s -w"
         command = (
@@ -57,7 +57,13 @@ def _make_room(core: Path) -> None:
         raise BuildFailed("go", 0, (), f"{error}: import the package airswasm in main") from error
 
 
-def _find_go() -> str:
+def find_go() -> str:
+    """Find the Go compiler.
+
+    Raises:
+        ToolMissing: There is none.
+        ToolTooOld: It has no `go:wasmexport`.
+    """
     go = shutil.which("go")
     if go is None:
         raise ToolMissing("go", needed_for=_NEEDED_FOR)

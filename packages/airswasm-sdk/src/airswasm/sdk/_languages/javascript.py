@@ -15,7 +15,7 @@ from .._diagnostic import read_javascript_output
 from .._toolchain import WORLD, BuildPlan, Step
 from ..errors import NotAProject, ToolMissing
 
-__all__ = ("JavaScriptToolchain",)
+__all__ = ("JavaScriptToolchain", "find_javascript_tools")
 
 _PACKAGE = "@bytecodealliance/componentize-js"
 _ENTRY = "src/app"
@@ -33,8 +33,7 @@ class JavaScriptToolchain:
             hint = f"a component starts in {_ENTRY}.js or {_ENTRY}.ts"
             raise NotAProject(plan.folder, f"{_ENTRY}.js", hint=hint)
         language = "a TypeScript component" if is_typed else "a JavaScript component"
-        node = _find(plan.folder, "node", "", language)
-        componentize = _find(plan.folder, "componentize-js", _PACKAGE, language)
+        node, componentize = find_javascript_tools(plan.folder, language)
         if is_typed:
             tsc = _find(plan.folder, "tsc", "typescript", language)
             out = plan.scratch / "js"
@@ -47,6 +46,16 @@ class JavaScriptToolchain:
         world = ("--wit", "wit", "-n", WORLD, "--disable", "http", "fetch-event")
         making = (componentize, entry, *world, "-o", str(plan.output))
         return (first, Step("make", "componentize-js", making, read_javascript_output))
+
+
+def find_javascript_tools(folder: Path, needed_for: str) -> tuple[str, str]:
+    """Find Node.js and componentize-js.
+
+    Raises:
+        ToolMissing: One of them is not there.
+    """
+    node = _find(folder, "node", "", needed_for)
+    return node, _find(folder, "componentize-js", _PACKAGE, needed_for)
 
 
 def _find(folder: Path, name: str, package: str, needed_for: str) -> str:

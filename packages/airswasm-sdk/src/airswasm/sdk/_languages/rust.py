@@ -19,7 +19,7 @@ from pathlib import Path
 from .._toolchain import BuildPlan, Step, wrapping_steps
 from ..errors import NotAProject, ToolMissing, ToolTooOld
 
-__all__ = ("RustToolchain",)
+__all__ = ("RustToolchain", "RustWay", "find_way")
 
 _WASI, _BARE = "wasm32-wasip2", "wasm32-unknown-unknown"
 _OLDEST = (1, 82)
@@ -30,7 +30,7 @@ _RUSTUP = "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class RustWay:
     """A cargo that can build for WebAssembly here."""
 
     cargo: str
@@ -48,7 +48,7 @@ class RustToolchain:
         """Run cargo, then take its component, or wrap its module."""
         if not (plan.folder / "Cargo.toml").is_file():
             raise NotAProject(plan.folder, "Cargo.toml", hint="a Rust component is a crate")
-        way = _find_way()
+        way = find_way()
         target = _target_folder(plan.folder)
         profile = "debug" if plan.is_debug else "release"
         command = (
@@ -74,7 +74,13 @@ def _take(built: Path, output: Path) -> None:
         shutil.copyfile(built, output)
 
 
-def _find_way() -> _Way:
+def find_way() -> RustWay:
+    """Find a cargo, and a target that it can build for.
+
+    Raises:
+        ToolMissing: There is none; the error has the command that installs what is missing.
+        ToolTooOld: The compiler is too old.
+    """
     cargo, rustc = shutil.which("cargo"), shutil.which("rustc")
     if cargo and rustc:
         found = _version(rustc)
@@ -83,9 +89,9 @@ def _find_way() -> _Way:
             raise ToolTooOld("rustc", text, oldest, "rustup update", needed_for=_NEEDED_FOR)
         for target in (_WASI, _BARE):
             if (_sysroot(rustc) / "lib" / "rustlib" / target / "lib").is_dir():
-                return _Way(cargo, target)
+                return RustWay(cargo, target)
     if _DEBIAN.exists() and shutil.which("wasm-ld"):
-        return _Way(
+        return RustWay(
             "/usr/bin/cargo",
             _BARE,
             ("-Zbuild-std=std,panic_abort", "-Zbuild-std-features="),
