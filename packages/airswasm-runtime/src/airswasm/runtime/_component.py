@@ -11,7 +11,7 @@ offered as 0.2.12 serves an import of 0.2.3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from types import MappingProxyType
@@ -81,6 +81,8 @@ class Component(Single):
         layout: Layout,
     ) -> None:
         shape = description.shape
+        self._description = description
+        self._bound: tuple[HostInterface, ...] = ()
         self._layout = layout
         self.engine = engine
         self.name = name
@@ -90,6 +92,7 @@ class Component(Single):
         self._resources = shape.resources
         self._bridging = description.bridging
         self._core = description.core
+        self._all_imports = shape.imports
         self._compiled = compiled
         self._address = wt.address_of(compiled)
         nonces = description.bridging.nonces
@@ -129,11 +132,43 @@ class Component(Single):
         Raises:
             UnsatisfiedImport: something that it imports is not offered.
         """
-        return LinkedComponent(self, interfaces)
+        return LinkedComponent(self, (*interfaces, *self._bound))
+
+    def specialized(
+        self,
+        name: str,
+        digest: str,
+        *,
+        bound: Sequence[HostInterface],
+        exports: Container[str],
+    ) -> Component:
+        """Return this component as another one: some of its imports satisfied, exports left out.
+
+        The code is shared. It is how an interpreter becomes the component whose sources it runs.
+
+        Args:
+            name: what the other is called.
+            digest: what identifies it, in hex.
+            bound: satisfy its imports of these names, whatever it is linked to.
+            exports: the names of the exported interfaces that it has.
+        """
+        other = Component(self.engine, name, self._description, self._compiled, self._layout)
+        other.digest = digest
+        other._bound = (*self._bound, *bound)
+        names = {each.name for each in other._bound}
+        other.imports = MappingProxyType(
+            {each: shape for each, shape in self.imports.items() if each not in names}
+        )
+        other.exports = MappingProxyType(
+            {each: shape for each, shape in self.exports.items() if each in exports}
+        )
+        kept = (path for path in other._exports if path.partition("#")[0] in other.exports)
+        other._exports = {path: other._exports[path] for path in kept}
+        return other
 
     @property
     def bytes_cross(self) -> Literal["copies", "text", "values"]:
-        """The way that a `list<u8>` crosses: by `copies`, once a large one has crossed as text.
+        """The way of a `list<u8>`: by `copies`, once a large one has crossed as text.
 
         As `text`, where memories are not packed or a memory pretends to be a bridge's; one byte
         a value without a bridge.
@@ -299,7 +334,7 @@ class LinkedComponent(Single):
         destroy = destructor(self.engine._running)
         self._callbacks.append(destroy)
         try:
-            for interface in self.component.imports.values():
+            for interface in self.component._all_imports.values():
                 if interface.name:
                     scope.enter_interface(interface.name)
                 else:
