@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -53,18 +54,26 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder that has the interpreter, as a host configures its engine."""
-    package = Path(airswasm.python.__file__).parent
-    if not (package / FILE_NAME).is_file():  # an editable install
-        build(package)
-    given = os.environ.get("AIRSWASM_PYTHON_CACHE")  # several runs share one, in a session of CI
-    folder = Path(given) if given else tmp_path_factory.mktemp("compiled") / "cache"
+    """A cache folder that has the interpreter, as a host configures its engine.
+
+    Workers of one run share it, and runs that name one: to compile it takes 12 s of a processor.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    given = os.environ.get("AIRSWASM_PYTHON_CACHE")
+    folder = Path(given) if given else shared / "compiled"
 
     async def fill() -> None:
         async with Engine(EngineSettings().config(folder)) as engine:
             await engine.load(component(), name="interpreter")
 
-    anyio.run(fill)
+    with (shared / "compiled.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        package = Path(airswasm.python.__file__).parent
+        if not (package / FILE_NAME).is_file():  # an editable install
+            build(package)
+        anyio.run(fill)
     return folder
 
 
