@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 from airswasm.lifecycle import LOGGING_INTERFACE, MANIFEST_NAME, Manifest, Package, SourceIndex
+from airswasm.lifecycle.errors import SourceIndexInvalid
 from airswasm.messaging import MESSAGING_INTERFACE
+from airswasm.sdk import build_project, init_project
 from airswasm.sdk._shared import build_index
-from airswasm.sdk.errors import BuildFailed, NotAProject, NotShareable, ToolMissing
+from airswasm.sdk.errors import (
+    ArtifactInTheWay,
+    BuildFailed,
+    NotAProject,
+    NotShareable,
+    ToolMissing,
+)
 from airswasm.wit import Block, Blocks, Interpreter, wit_folder
 from airswasm.wit.names import GUEST_HANDLER, GUEST_HEALTH, GUEST_LIFECYCLE
 
@@ -183,3 +191,34 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path) -> None:
     (folder / "app.py").unlink()
     with pytest.raises(NotAProject, match=r"app\.py"):
         index(folder)
+
+
+def test_a_build_is_whole_and_a_change_asks_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Blocks, "find", classmethod(lambda _cls: OURS))
+    folder = write(tmp_path, **{"app.py": HANDLER})
+    steps: list[str] = []
+    made = build_project(folder, lambda progress: steps.append(progress.step))
+    assert steps[:1] + steps[-1:] == ["collect", "check"]
+    assert made.path == folder / "build" / "it.json"
+    assert made.size_bytes == len(made.path.read_bytes()) + len(HANDLER)
+    assert made.report.exports == (GUEST_HANDLER, GUEST_LIFECYCLE)
+    first = Package.read(folder, signature="ignored").wasm_digest
+    write(folder, **{"app.py": HANDLER + "# changed"})
+    with pytest.raises(SourceIndexInvalid, match=r"app\.py differs from what was built"):
+        Package.read(folder, signature="ignored")
+    build_project(folder)
+    assert Package.read(folder, signature="ignored").wasm_digest != first
+    (folder / "build" / "it.json").write_text("mine")
+    with pytest.raises(ArtifactInTheWay):
+        build_project(folder)
+
+
+def test_a_new_project_is_shared_where_an_interpreter_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for mode, ours in (("shared", OURS), ("standalone", blocks())):
+        monkeypatch.setattr(Blocks, "find", classmethod(lambda _cls, ours=ours: ours))
+        init_project(tmp_path / mode, "hello", "python")
+        assert Manifest.load(tmp_path / mode / MANIFEST_NAME).build.mode == mode
