@@ -1,8 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from airswasm.sdk._diagnostic import Diagnostic, read_compiler_output, read_python_traceback
+import pytest
+from airswasm.sdk._diagnostic import (
+    Diagnostic,
+    read_compiler_output,
+    read_javascript_output,
+    read_python_traceback,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -54,3 +61,47 @@ def test_any_output_can_be_read(output: str) -> None:
     """What a tool prints never makes reading it fail."""
     for read in (read_compiler_output, read_python_traceback):
         assert all(each.message for each in read(output, Path("/nowhere")))
+
+
+NODE = """\
+file:///home/a/hello/src/app.js:4
+const wrong = {;
+               ^
+
+SyntaxError: Unexpected token ';'
+    at wrapSafe (node:internal/modules/cjs/loader:1378:20)
+"""
+WIZER = """\
+Error: Failed to initialize component (wizer):
+Exception while evaluating top-level script
+src/app.js:4:1 ReferenceError: nope is not defined
+"""
+TSC = "src/app.ts(6,7): error TS2322: Type 'string' is not assignable to type 'number'.\n"
+GO = "# hello\n./main.go:9:19: undefined: nothing\n"
+CARGO = (
+    "src/lib.rs:7:21: error[E0308]: mismatched types: expected `u32`, found `i64`\n"
+    "error: could not compile `hello` (lib) due to 1 previous error\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("read", "output", "place", "message"),
+    [
+        (read_compiler_output, CARGO, ("src/lib.rs", 7, 21), "mismatched types"),
+        (read_compiler_output, GO, ("main.go", 9, 19), "undefined: nothing"),
+        (read_javascript_output, TSC, ("src/app.ts", 6, 7), "TS2322"),
+        (read_javascript_output, WIZER, ("src/app.js", 4, 1), "ReferenceError: nope"),
+        (read_javascript_output, NODE, ("src/app.js", 4, None), "SyntaxError: Unexpected"),
+    ],
+)
+def test_each_compiler_s_error_has_its_place(
+    tmp_path: Path, read: Any, output: str, place: tuple[Any, ...], message: str
+) -> None:
+    """As the compiler writes it; a path within the project is relative."""
+    for name in ("src/lib.rs", "main.go", "src/app.ts", "src/app.js"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
+    (found,) = read(output.replace("/home/a/hello", str(tmp_path)), tmp_path)
+    assert (found.file, found.line, found.column, found.severity) == (*place, "error")
+    assert message in found.message

@@ -61,8 +61,10 @@ def inspect_component(source: Path) -> Inspection:
     offered = {*blocks.interfaces, *blocks.contract.host_interfaces}
     anatomy = None if SourceIndex.is_index(wasm) else read_anatomy(wasm)
     report = check_artifact(wasm, offered=offered, against=blocks.contract)
-    asked = {name.replace(".", ":", 1) for name in manifest.capabilities} if manifest else set()
-    unasked = tuple(each for each in report.capabilities if each not in asked) if manifest else ()
+    unasked: tuple[str, ...] = ()
+    if manifest is not None:
+        asked = {name.replace(".", ":", 1) for name in manifest.capabilities}
+        unasked = tuple(each for each in report.capabilities if each not in asked)
     return Inspection(file, len(wasm), manifest, report, anatomy, unasked)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import cast
 
 import tomlkit
 from airswasm.lifecycle import MANIFEST_NAME, Manifest
@@ -137,7 +138,9 @@ def _written(value: object) -> object:
     """Return a value as TOML; a mapping within a section is written in one line."""
     if isinstance(value, Mapping):
         table = tomlkit.inline_table()
-        for name, inner in value.items():
+        for name, inner in cast("Mapping[str, object]", value).items():
             table.add(name, _written(inner))
         return table
-    return tomlkit.item(list(value) if isinstance(value, tuple) else value)
+    return tomlkit.item(
+        list(cast("tuple[object, ...]", value)) if isinstance(value, tuple) else value
+    )

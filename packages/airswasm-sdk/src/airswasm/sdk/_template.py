@@ -84,6 +84,7 @@ class FolderTemplate(Template):
     def render(self, values: Mapping[str, str]) -> dict[str, str]:
         """Return the project's files, path to text."""
         rendered: dict[str, str] = {}
+        path = self.folder
         try:
             for path in sorted(each for each in self.folder.rglob("*") if each.is_file()):
                 name, text = path.relative_to(self.folder).as_posix(), path.read_text("utf-8")

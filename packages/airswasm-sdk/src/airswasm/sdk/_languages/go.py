@@ -21,7 +21,7 @@ __all__ = ("GoToolchain", "find_go")
 
 _OLDEST = (1, 24)
 _NEEDED_FOR = "a Go component"
-_ADAPTER = Path(__file__).parent.parent / "adapter" / "wasi_snapshot_preview1.reactor.wasm"
+_ADAPTER = Path(__file__).parent.parent / "adapter" / "wasi_snapshot_preview1.reactor"
 _UPDATE = "go install golang.org/dl/go1.24.0@latest && go1.24.0 download"
 _ENVIRONMENT = {"GOOS": "wasip1", "GOARCH": "wasm", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
 
