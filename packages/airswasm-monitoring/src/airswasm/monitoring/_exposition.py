@@ -9,14 +9,15 @@ have been checked. A test compares the bytes with the library's.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import cast
 
+from prometheus_client import utils
 from prometheus_client.core import Metric as Family
 from prometheus_client.samples import Exemplar
-from prometheus_client.utils import floatToGoString
 
 __all__ = ("write_families",)
 
-_as_in_go: Callable[[float], str] = floatToGoString
+_as_in_go = cast("Callable[[float], str]", utils.floatToGoString)  # pyright: ignore[reportUnknownMemberType]
 _GO_AGREES = 1e6
 """Below it, Go and Python write a number alike."""
 

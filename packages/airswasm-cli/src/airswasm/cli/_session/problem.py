@@ -108,7 +108,7 @@ def _misuse(error: BaseException) -> Problem | None:
     typer = sys.modules.get("typer")  # to import it takes longer than a plain verb
     if typer is None or not isinstance(error, typer.TyperException):
         return None
-    code, message = WRONG_COMMAND_LINE, str(error.format_message())
+    code, message = WRONG_COMMAND_LINE, str(getattr(error, "format_message", error.__str__)())
     return Problem(code.code, message, code.hint, code.exit_status)
 
 

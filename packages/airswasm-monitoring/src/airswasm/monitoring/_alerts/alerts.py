@@ -239,7 +239,7 @@ class Alerts(StoredAlerts):
 
     def outcomes(self) -> Mapping[str, int]:
         """Return the numbers of notifications, by outcome."""
-        return self._outcomes
+        return {**self._outcomes}
 
     def findings(self) -> Iterator[Finding]:
         """Iterate over what keeps operators from being told."""
