@@ -16,6 +16,7 @@ from paired import Promise, Promises, Work, times
 from wasmtime import component as wc
 
 GUEST = Path(__file__).parent.parent / "tests" / "guests" / "bytes.wat"
+RELAY = GUEST.with_name("relay.wat")
 HANDLE = "test:bytes/handler@1.0.0#handle-message"
 LIMITS = Limits(memory_bytes=16 * 2**20, fuel=10**15, timeout=300.0)
 SMALL, LARGE, HUGE = bytes(range(100)), bytes(range(256)) * 256, bytes(range(256)) * 4096
@@ -91,7 +92,11 @@ async def promises(folder: Path) -> AsyncIterator[Promises]:
                 (await linked.instantiate(limits=LIMITS, caller=Caller("bench/echo"))).close()
 
         stock_small = Work(times(lambda: stock_call("host", None, SMALL)))
-        async with _packed(folder, wasm) as packed:
+        async with _packed(folder, wasm) as (packed, to_host):
+
+            async def relay_large(count: int) -> None:
+                for _ in range(count):
+                    await to_host(LARGE)
 
             def echo(function: Function, data: bytes) -> Work:
                 async def echo(count: int) -> None:
@@ -108,18 +113,25 @@ async def promises(folder: Path) -> AsyncIterator[Promises]:
                 "copies": Promise(echo(packed, SMALL), echo(handle, SMALL)),
                 "copies-64-KiB": Promise(echo(packed, LARGE), echo(handle, LARGE)),
                 "copies-1-MiB": Promise(echo(packed, HUGE), echo(handle, HUGE)),
+                "relay-64-KiB": Promise(Work(relay_large), echo(packed, LARGE)),
             }
         instance.close()
 
 
 @asynccontextmanager
-async def _packed(folder: Path, wasm: bytes) -> AsyncIterator[Function]:
-    """Give the guest's function where memories are packed, so that bytes cross by copies."""
+async def _packed(folder: Path, wasm: bytes) -> AsyncIterator[tuple[Function, Function]]:
+    """Give functions of guests whose bytes cross by copies: one echoes, one asks the host."""
     async with Engine(EngineConfig.dense(folder / "cache")) as engine:
         linked = (await engine.load(wasm)).link(offered())
         instance = await linked.instantiate(limits=LIMITS, caller=Caller("bench/echo"))
         handle = instance.function(HANDLE)
         assert await handle("host", None, HUGE) == Ok(HUGE)  # makes room
         assert linked.component.bytes_cross == "copies"
-        yield handle
+        component = await engine.load(bytes(wasmtime.wat2wasm(RELAY.read_text())))
+        asking = component.link([HostInterface("", {"reflect": lambda _caller, data: data})])
+        relaying = await asking.instantiate(limits=LIMITS, caller=Caller("bench/relay"))
+        to_host = relaying.function("#relay")
+        assert await to_host(LARGE) == LARGE
+        yield handle, to_host
+        relaying.close()
         instance.close()

@@ -7,7 +7,7 @@ import wasmtime.component
 from airswasm.runtime._compose.added_exports import (
     GAUGE,
     with_added_exports,
-    without_added_exports,
+    without_added,
 )
 from airswasm.runtime._wasmtime.reflection import ComponentShape, reflect
 from airswasm.wit import Own, Primitive
@@ -212,7 +212,7 @@ def test_a_component_gets_what_it_needs_and_keeps_all_that_it_has(kind: str) -> 
         return
     shape = shape_of(changed)
     assert added.names <= (shape.exports[""].functions.keys() if added else set())
-    assert without_added_exports(shape, added.names) == shape_of(wasm)
+    assert without_added(shape, (), added.names) == shape_of(wasm)
     for path, drop in added.drops.items():
         ((_, taken),) = shape.exports[""].functions[drop].parameters
         assert isinstance(taken, Own)

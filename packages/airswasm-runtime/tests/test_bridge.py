@@ -258,6 +258,23 @@ def test_only_tables_that_are_filled_as_tools_do_are_followed(
         assert table_functions(module) == places
 
 
+async def test_a_table_that_comes_with_its_functions_is_filled_again(config: EngineConfig) -> None:
+    """Older tools give both to the last module as one instance."""
+    text = Path(__file__).with_name("guests").joinpath("relay.wat").read_text()
+    async with Engine(config) as engine:
+        component = await engine.load(bytes(wasmtime.wat2wasm(text)))
+        assert list(component._bridging.rebound) == ["#reflect"]
+        linked = component.link([HostInterface("", {"reflect": lambda _caller, data: data[::-1]})])
+        instance = await linked.instantiate(caller=Caller("test/relay"), limits=LIMITS)
+        for size in (*EDGES, 70_000, 70_000, 2**20):
+            data = payload("binary", size)
+            assert await instance.call("#relay", data) == data[::-1]
+        before = instance.fuel_used
+        assert await instance.call("#relay", b"x" * 2**16) == b"x" * 2**16
+        used = instance.fuel_used - before
+        assert used < 26 * 2**16, "16 for the host's work, and nothing is moved byte for byte"
+
+
 AGAIN = """(module
   (import "$root" "fetch" (func $fetch (param i32)))
   (memory (export "memory") 2)

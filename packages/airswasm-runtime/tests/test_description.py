@@ -8,7 +8,7 @@ import pytest
 import wasmtime
 from airswasm.runtime._compile.child import compile_image
 from airswasm.runtime._compile.description import Description
-from airswasm.runtime._compose.added_exports import without_added_exports
+from airswasm.runtime._compose.added_exports import without_added
 from airswasm.runtime._wasmtime.features import HardenedSettings, hardened_config
 from airswasm.runtime._wasmtime.reflection import reflect
 from airswasm.wit import Own
@@ -43,7 +43,9 @@ def test_a_description_says_what_the_engine_says(text: str, bridge: bool) -> Non
     engine = wasmtime.Engine(hardened_config(HardenedSettings()))
     component = wasmtime.component.Component.deserialize(engine, bytes(image))
     shape = reflect(engine, component, read.bridging)
-    assert read.shape == without_added_exports(shape, read.bridging.added.names)
+    assert read.shape == without_added(
+        shape, read.bridging.rebound.values(), read.bridging.added.names
+    )
 
 
 def test_handles_share_the_identity_of_their_resource() -> None:

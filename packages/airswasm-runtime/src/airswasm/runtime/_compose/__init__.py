@@ -8,6 +8,7 @@
 | `crossings` | which functions go through a bridge |
 | `rebinding` | where a guest's imports can be bound again |
 | `bridge` | the bridges that let bytes cross as text, composed around a component |
+| `bridge_parts`, `inside` | the core of each bridge; those within the guest's own component |
 | `bridging` | what composing changed, as the host must know it |
 | `scopes` | types and imports written again under the names that they had |
 | `text_bridge` | the core wasm that turns bytes into text and back |

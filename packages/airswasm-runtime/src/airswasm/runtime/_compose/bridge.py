@@ -27,9 +27,9 @@ Functions without bytes, and those whose shape is beyond us, go past the bridge.
 A component that cannot be read here has none, and is merely slower. All this
 happens in the compile child, and the engine validates what comes of it.
 
-Rejected: reading the guest's memory from the host (the interface for it does not
-reach into components) and looking for it among the memories that `slot_allocator` makes
-(which of them is the guest's is not said, and large components do without).
+Rejected: reading the guest's own memory from the host. The interface for it does not
+reach into components, and each pointer would be the host's to check. Where memories are
+packed, the host reaches those of the bridges (`_calls.staging`).
 """
 
 from __future__ import annotations
@@ -40,21 +40,18 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from airswasm.wit import Borrow, Own
-from wasmtime import wat2wasm
 
+from .bridge_parts import write_allocator, write_wrappers
 from .bridging import Bridging, Side
 from .component_types import Function, Named, Type, TypeSpace, unsigned
 from .crossings import HOST, Crossing, Crossings, find_crossings
-from .memory_moves import Lent, Moved, fill_module, lend_module, move_module
-from .outline import Imported, InstanceType, Lifted, Outline, read_component
+from .inside import INSIDE, with_bridges_inside
+from .outline import InstanceType, Outline, read_component
 from .reader import Unreadable
-from .rebinding import Place
 from .scopes import GivenTypes, ImportScope
-from .text_bridge import NONCE_BYTES, RESULT_AREA, allocator_module
-from .wrappers import Wrapper, result_area_bytes, wrapper_module
-from .writer import CORE_FUNCTION, CORE_MEMORY, CORE_TABLE, ComponentWriter, Sort
-
-INSIDE = "airswasm-bridge-f"
+from .text_bridge import NONCE_BYTES
+from .wrappers import Wrapper
+from .writer import CORE_FUNCTION, ComponentWriter, Sort
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,7 @@ def _compose(wasm: bytes, outline: Outline, crossings: Crossings) -> bytes:
     writer = ComponentWriter()
     scope = ImportScope(writer, outline, crossings.imports)
     is_inside = crossings.inside or crossings.rebound
-    guest = writer.component(_with_bridges_inside(wasm, outline, crossings) if is_inside else wasm)
+    guest = writer.component(with_bridges_inside(wasm, outline, crossings) if is_inside else wasm)
     given = _given_imports(writer, outline, scope, crossings)
     for at, (each, _) in enumerate(crossings.rebound):
         type_ = TypeSpace(writer.type, scope.refer_in(each.instance)).function(each.as_text)
@@ -105,124 +102,6 @@ def _compose(wasm: bytes, outline: Outline, crossings: Crossings) -> bytes:
     instance = writer.instance(guest, given)
     _write_exports(scope, instance, crossings)
     return writer.finish()
-
-
-def _with_bridges_inside(wasm: bytes, outline: Outline, crossings: Crossings) -> bytes:
-    """Append our sections to the guest's own."""
-    counts = {Sort.TYPE.name: len(outline.types), Sort.FUNCTION.name: len(outline.functions)}
-    writer = ComponentWriter(wasm, {**outline.core_counts, **counts})
-    if crossings.rebound:
-        _rebind_imports(writer, outline, crossings)
-    if crossings.inside:
-        _write_inside(writer, crossings)
-    return writer.finish()
-
-
-def _rebind_imports(writer: ComponentWriter, outline: Outline, crossings: Crossings) -> None:
-    """Let the guest call its imports through a bridge of its own component.
-
-    The host's functions are imported once more, with text, and lowered into a memory of ours.
-    """
-    placed = [
-        (at, each, place) for at, (each, all_) in enumerate(crossings.rebound) for place in all_
-    ]
-    wrappers = [
-        Wrapper(each.function, "to_host", "from_host", is_inside=True) for _, each, _ in placed
-    ]
-    allocator = _write_allocator(writer, wrappers, crossings.nonces.get(Side.REBOUND, b""))
-    hosts: list[int] = []
-    for at, (each, _) in enumerate(crossings.rebound):
-        space = TypeSpace(writer.type, _names_in_guest(writer, outline, each.instance))
-        type_ = space.function(each.as_text)
-        hosts.append(writer.import_(f"{HOST}{at}", Sort.FUNCTION, b"\x01" + unsigned(type_)))
-    called: list[tuple[str, bytes, int]] = []
-    for number, (at, _, _) in enumerate(placed):
-        lowered = writer.lower(hosts[at], allocator.memory, allocator.realloc)
-        called.append((f"f{number}", CORE_FUNCTION, lowered))
-    bridge = _core_wrappers(writer, wrappers, allocator, writer.core_instance_of(called))
-    memory = placed[0][2].lowered.memory
-    assert memory is not None
-    items = [("memory", CORE_MEMORY, memory)]
-    for number, (_, _, place) in enumerate(placed):
-        if place.lowered.realloc is not None:
-            items.append((f"realloc{number}", CORE_FUNCTION, place.lowered.realloc))
-    lent = [
-        Lent(wrapper, place.lowered.realloc is not None)
-        for wrapper, (_, _, place) in zip(wrappers, placed, strict=True)
-    ]
-    module = writer.core_module(_assembled(lend_module(lent)))
-    given = [("own", allocator.instance), ("guest", writer.core_instance_of(items))]
-    lender = writer.core_instance(module, [*given, ("bridge", bridge)])
-    _fill_tables(writer, lender, wrappers, [place for _, _, place in placed])
-
-
-def _names_in_guest(
-    writer: ComponentWriter, outline: Outline, instance: str | None
-) -> Callable[[Named], int]:
-    """Return how the guest's component refers to types that an instance's type names."""
-    aliases: dict[str, int] = {}
-
-    def refer(named: Named) -> int:
-        if named.name is None or instance is None:
-            return named.index
-        if named.name not in aliases:
-            at = next(
-                at
-                for at, entry in enumerate(outline.instances)
-                if isinstance(entry, Imported) and entry.name == instance
-            )
-            aliases[named.name] = writer.alias(Sort.TYPE, at, named.name)
-        return aliases[named.name]
-
-    return refer
-
-
-def _fill_tables(
-    writer: ComponentWriter, lender: int, wrappers: Sequence[Wrapper], places: Sequence[Place]
-) -> None:
-    """Put the lender's functions into the places of the imports."""
-    tables = {
-        table: table if isinstance(table, int) else writer.core_alias(CORE_TABLE, *table)
-        for table in dict.fromkeys(place.table for place in places)
-    }
-    numbers = {table: number for number, table in enumerate(tables)}
-    items = [(f"table{numbers[table]}", CORE_TABLE, index) for table, index in tables.items()]
-    slots = [(numbers[place.table], place.slot) for place in places]
-    module = writer.core_module(_assembled(fill_module(wrappers, slots)))
-    given = [("guest", writer.core_instance_of(items)), ("lender", lender)]
-    writer.core_instance(module, given)
-
-
-def _write_inside(writer: ComponentWriter, crossings: Crossings) -> None:
-    """Write the bridge for exports; it exports `INSIDE` and a number."""
-    inside = crossings.inside
-    wrappers = [
-        Wrapper(each.function, "from_host", "to_host", is_inside=True) for each, _ in inside
-    ]
-    allocator = _write_allocator(writer, wrappers, crossings.nonces.get(Side.INSIDE, b""))
-    moved = [
-        Moved(wrapper, lifted.realloc is not None, lifted.after is not None)
-        for wrapper, (_, lifted) in zip(wrappers, inside, strict=True)
-    ]
-    guest = writer.core_instance_of(_core_items([lifted for _, lifted in inside]))
-    module = writer.core_module(_assembled(move_module(moved)))
-    other = writer.core_instance(module, [("own", allocator.instance), ("guest", guest)])
-    space = TypeSpace(writer.type, lambda named: named.index)
-    types = [lambda each=each: space.function(each.as_text) for each, _ in inside]
-    _write_wrappers(writer, wrappers, allocator, other, types, INSIDE)
-
-
-def _core_items(lifted: Sequence[Lifted]) -> list[tuple[str, bytes, int]]:
-    """List what `memory_moves` imports of the guest."""
-    assert lifted[0].memory is not None
-    items = [("memory", CORE_MEMORY, lifted[0].memory)]
-    for number, each in enumerate(lifted):
-        items.append((f"f{number}", CORE_FUNCTION, each.core))
-        if each.realloc is not None:
-            items.append((f"realloc{number}", CORE_FUNCTION, each.realloc))
-        if each.after is not None:
-            items.append((f"after{number}", CORE_FUNCTION, each.after))
-    return items
 
 
 def _given_imports(
@@ -339,7 +218,7 @@ def _write_core(
     nonce: bytes,
 ) -> None:
     """Write the core of a bridge, which lowers its calls and lifts `f0`, `f1` and so on."""
-    allocator = _write_allocator(writer, wrappers, nonce)
+    allocator = write_allocator(writer, wrappers, nonce)
     called: list[tuple[str, bytes, int]] = []
     for number, function in enumerate(functions):
         lowered = writer.lower(function, allocator.memory, allocator.realloc)
@@ -349,53 +228,7 @@ def _write_core(
             for at, type_ in drops[number]
         ]
     other = writer.core_instance_of(called)
-    _write_wrappers(writer, wrappers, allocator, other, lifted_types, "f")
-
-
-@dataclass(frozen=True, slots=True)
-class Allocator:
-    """The place where a bridge keeps its values: a core instance, its memory, its `realloc`."""
-
-    instance: int
-    memory: int
-    realloc: int
-
-
-def _write_allocator(
-    writer: ComponentWriter, wrappers: Sequence[Wrapper], nonce: bytes
-) -> Allocator:
-    heap = RESULT_AREA + result_area_bytes(wrappers)
-    own = writer.core_instance(writer.core_module(_assembled(allocator_module(heap, nonce))))
-    memory = writer.core_alias(CORE_MEMORY, own, "memory")
-    return Allocator(own, memory, writer.core_alias(CORE_FUNCTION, own, "realloc"))
-
-
-def _write_wrappers(
-    writer: ComponentWriter,
-    wrappers: Sequence[Wrapper],
-    allocator: Allocator,
-    other: int,
-    lifted_types: Sequence[Callable[[], int]],
-    name: str,
-) -> None:
-    """Write what converts, calls `other` and offers the outcome as `name` and a number."""
-    core = _core_wrappers(writer, wrappers, allocator, other)
-    for number, lifted_type in enumerate(lifted_types):
-        function = writer.core_alias(CORE_FUNCTION, core, f"f{number}")
-        after = writer.core_alias(CORE_FUNCTION, core, f"after{number}")
-        offered = writer.lift(function, lifted_type(), allocator.memory, allocator.realloc, after)
-        writer.export(f"{name}{number}", Sort.FUNCTION, offered)
-
-
-def _core_wrappers(
-    writer: ComponentWriter, wrappers: Sequence[Wrapper], allocator: Allocator, other: int
-) -> int:
-    module = writer.core_module(_assembled(wrapper_module(wrappers)))
-    return writer.core_instance(module, [("own", allocator.instance), ("other", other)])
-
-
-def _assembled(source: str) -> bytes:
-    return bytes(wat2wasm(source))
+    write_wrappers(writer, wrappers, allocator, other, lifted_types, "f")
 
 
 def _write_exports(scope: ImportScope, guest: int, crossings: Crossings) -> None:

@@ -1,0 +1,36 @@
+;; Calls its import through a table, as the tools of the component model let a core module do.
+(component
+  (import "reflect" (func $reflect (param "data" (list u8)) (result (list u8))))
+  (core module $shim
+    (table (export "$imports") 1 1 funcref)
+    (func (export "0") (param i32 i32 i32)
+      (call_indirect (param i32 i32 i32)
+        (local.get 0) (local.get 1) (local.get 2) (i32.const 0))))
+  (core instance $shim (instantiate $shim))
+  (core module $main
+    (import "host" "0" (func $reflect (param i32 i32 i32)))
+    (memory (export "memory") 40)
+    (global $top (mut i32) (i32.const 4096))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (global.get $top)
+      (global.set $top (i32.and (i32.const -8)
+        (i32.add (i32.const 7) (i32.add (global.get $top) (local.get 3))))))
+    (func (export "relay") (param i32 i32) (result i32)
+      (call $reflect (local.get 0) (local.get 1) (i32.const 16))
+      (i32.const 16))
+    (func (export "after") (param i32) (global.set $top (i32.const 4096))))
+  (core instance $main (instantiate $main (with "host" (instance $shim))))
+  (alias core export $main "memory" (core memory $memory))
+  (alias core export $main "realloc" (core func $realloc))
+  (core func $lowered (canon lower (func $reflect) (memory $memory) (realloc $realloc)))
+  (core module $fixup
+    (import "" "0" (func (param i32 i32 i32)))
+    (import "" "$imports" (table 1 1 funcref))
+    (elem (i32.const 0) func 0))
+  (alias core export $shim "$imports" (core table $imports))
+  (core instance (instantiate $fixup (with "" (instance
+    (export "0" (func $lowered)) (export "$imports" (table $imports))))))
+  (alias core export $main "relay" (core func $relay))
+  (alias core export $main "after" (core func $after))
+  (func (export "relay") (param "data" (list u8)) (result (list u8))
+    (canon lift (core func $relay) (memory $memory) (realloc $realloc) (post-return $after))))
