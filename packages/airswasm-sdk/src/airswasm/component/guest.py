@@ -29,6 +29,8 @@ __all__ = ("exports_of",)
 
 T = TypeVar("T")
 NAME_VARIABLE = "AIRSWASM_COMPONENT"
+_PROJECT = "/0/"
+"""The project's folder while componentize-py imports it."""
 
 
 class _WorldHost:
@@ -176,9 +178,12 @@ def _host_error(value: object) -> HostError:
 
 
 def _keep_sources() -> None:
-    """Keep the lines of the project's modules: a traceback in the guest finds no files."""
+    """Keep the lines of the project's modules: at run time a traceback finds no files.
+
+    The shared interpreter has none when this runs, and keeps the lines itself.
+    """
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
-        if file and file.endswith(".py") and file[:2] == "/0":
+        if file and file.startswith(_PROJECT) and Path(file).is_file():
             text = Path(file).read_text(encoding="utf-8", errors="replace")
             linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)

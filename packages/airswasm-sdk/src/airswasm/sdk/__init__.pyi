@@ -1,6 +1,7 @@
 from ._block import BLOCK
 from ._build import Artifact, BuildProgress, build_project
 from ._confinement import BuildLimits, missing_protections
+from ._dev import DevEvent, develop
 from ._diagnostic import Diagnostic
 from ._fault_places import fault_places
 from ._inspect import Inspection, inspect_component
@@ -48,6 +49,7 @@ __all__ = (
     "BuildTooLarge",
     "ComponentManifest",
     "ComponentRefused",
+    "DevEvent",
     "Diagnostic",
     "FolderNotEmpty",
     "FolderTemplate",
@@ -71,6 +73,7 @@ __all__ = (
     "building_from",
     "cosign_package",
     "fault_places",
+    "develop",
     "find_template",
     "init_project",
     "inspect_component",
