@@ -69,6 +69,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_functions_of_its_own_wit_are_exported_beside_it(built: Path) -> None:
+    """Its world is included in the one that is found; both are one component."""
+    with run_component(built) as shop:
+        lines = [{"item": "tea", "amount": 2}, {"item": "milk", "amount": 1}]
+        assert shop.call("shop:front/prices@1.0.0#total", lines) == 10
+        assert ask(shop, "Order", item="tea") == 1
+
+
 @pytest.fixture(params=["class", "built"])
 def start(request: pytest.FixtureRequest) -> Start:
     if request.param == "class":

@@ -44,6 +44,13 @@ class Stock:
     def count(self) -> int: ...
 
 
+class Prices:
+    """The interface `shop:front/prices` of the project's own WIT."""
+
+    def total(self, lines: list[Order]) -> int:
+        return sum(len(line.item) * line.amount for line in lines)
+
+
 @component
 class Shop:
     total = State[int]("total", default=0)

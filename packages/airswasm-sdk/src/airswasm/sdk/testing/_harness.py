@@ -241,6 +241,19 @@ class ComponentHarness:
         """Call `migrate`, as at the first start of a new version."""
         await self._call_optional(f"{GUEST_MIGRATION}#migrate", from_version)
 
+    async def call(self, path: str, *arguments: object) -> object:
+        """Call a function that the component exports of its own, and return its result.
+
+        Args:
+            path: `acme:plugin/sums@1.0.0#add`.
+            arguments: In the form in which the runtime takes them.
+
+        Raises:
+            NoSuchExport: There is no such function.
+            GuestFault: It trapped or hit a limit.
+        """
+        return await (await self._running()).call(path, *arguments)
+
     async def check(self) -> None:
         """Check its health.
 

@@ -45,6 +45,10 @@ class RunningComponent:
         """Stop and start it; its stored data stays."""
         self._portal.call(self._harness.restart)
 
+    def call(self, path: str, *arguments: object) -> object:
+        """Call a function that the component exports of its own; see `ComponentHarness.call`."""
+        return self._portal.call(self._harness.call, path, *arguments)
+
     def check(self) -> None:
         """Check its health; see `ComponentHarness.check`."""
         self._portal.call(self._harness.check)
