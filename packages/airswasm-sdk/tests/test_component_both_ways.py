@@ -77,6 +77,17 @@ def test_functions_of_its_own_wit_are_exported_beside_it(built: Path) -> None:
         assert ask(shop, "Order", item="tea") == 1
 
 
+def test_its_name_is_that_of_the_host(built: Path, tmp_path: Path) -> None:
+    """A swap may give a build another name than it was built with: its timers follow."""
+    renamed = Path(shutil.copytree(built, tmp_path / "renamed"))
+    manifest = renamed / "Component.toml"
+    manifest.write_text(manifest.read_text().replace("shop/front", "shop/other"))
+    with run_component(renamed, cache_folder=built / "build" / ".compiled") as shop:
+        assert {each.target for each in shop.timers} == {"shop/other"}
+        shop.advance(60)
+        assert_logged(shop, "tick")
+
+
 @pytest.fixture(params=["class", "built"])
 def start(request: pytest.FixtureRequest) -> Start:
     if request.param == "class":

@@ -83,6 +83,8 @@ class Shop:
 
     @on_message
     def greet(self, name: str, times: int = 1) -> str:
+        if not 0 < times <= 10:
+            raise Refuse("that is too often")
         return " ".join([f"{self.greeting}, {name}!"] * times)
 
     @on_message
