@@ -49,7 +49,7 @@ async def session(project: Path, **options: object) -> AsyncIterator[Session]:
     send, receive = anyio.create_memory_object_stream[str](10)
     user = Session(send)
     with anyio.fail_after(120):
-        async with anyio.create_task_group() as group, send, receive:
+        async with send, receive, anyio.create_task_group() as group:
 
             async def run() -> None:
                 await develop(project, user.report, receive, **options)  # type: ignore[arg-type]
