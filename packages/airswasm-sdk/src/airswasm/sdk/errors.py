@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from airswasm.component.testing import Refusal
+from airswasm.component import testing
 from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
 
 from ._diagnostic import Diagnostic
@@ -546,7 +546,7 @@ class ArtifactInTheWay(SdkError):
         self.artifact = artifact
 
 
-class ComponentRefused(SdkError, Refusal):
+class ComponentRefused(SdkError, testing.Refusal):
     """A component under test refused a message.
 
     Attributes:
