@@ -50,7 +50,7 @@ class Message:
 
     @property
     def envelope(self) -> Envelope | None:
-        """What came with it beside the payload."""
+        """Return the companions of the payload."""
         return current().host.envelope()
 
 

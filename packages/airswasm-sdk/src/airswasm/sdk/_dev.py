@@ -108,7 +108,7 @@ class _Session:
         self._folder, self._report, self._timeout = folder.absolute(), report, timeout
         self._replies, self._group = replies, group
         self._harness: ComponentHarness | None = None
-        self._seen = dict.fromkeys(("logs", "denials", "published", "sent"), 0)
+        self._seen: dict[str, int] = dict.fromkeys(("logs", "denials", "published", "sent"), 0)
         self._builds = anyio.Lock()
         self._lock = anyio.Lock()  # one thing at a time happens to the component
         self._is_stopped = False
@@ -278,7 +278,7 @@ class _Session:
 
 
 class _Sources(DefaultFilter):
-    """What a build reads, and not what it writes."""
+    """The files that a build reads, without those that it writes."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
