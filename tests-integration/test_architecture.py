@@ -160,6 +160,25 @@ def _first_parts(module: str, count: int | None) -> str:
     return ".".join(module.split(".")[:count])
 
 
+#: Packages that a block's wheel ships for guests: they know no block (docs/adr/0089).
+FOR_GUESTS = {"sdk": "component"}
+
+
+def test_packages_for_guests_know_no_block() -> None:
+    """They run where no block is; the standard library is all that they have."""
+    for block, name in FOR_GUESTS.items():
+        guests = grimp.build_graph(
+            f"airswasm.{name}", cache_dir=None, include_external_packages=True
+        )
+        imported = {
+            each
+            for module in guests.find_descendants(f"airswasm.{name}") | {f"airswasm.{name}"}
+            for each in guests.find_modules_directly_imported_by(module)
+        }
+        assert not [each for each in imported if re.match(rf"airswasm(?!\.{name}\b)", each)]
+        assert (PACKAGES / f"airswasm-{block}" / "src" / "airswasm" / name / "py.typed").is_file()
+
+
 @pytest.mark.parametrize("block", BLOCKS)
 def test_each_wing_says_what_is_in_it(block: str) -> None:
     """The docstring of a sub-package names its modules; in a public one, those that are private."""

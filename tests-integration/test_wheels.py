@@ -30,6 +30,10 @@ WHEELS = sorted(
 )
 
 
+#: Packages of the namespace that a block's wheel ships beside its own (docs/adr/0089).
+BESIDE = {"sdk": ("component",)}
+
+
 def block_of(wheel: Path) -> str:
     return wheel.name.split("-")[0].removeprefix("airswasm_")
 
@@ -44,12 +48,13 @@ def test_one_wheel_for_each_distribution() -> None:
 
 @pytest.mark.parametrize("wheel", WHEELS, ids=block_of)
 def test_contents(wheel: Path) -> None:
-    """A wheel holds its own block, typed, with a licence, and nothing else of the namespace."""
+    """A wheel holds its own block, typed, with a licence, and what it is declared to ship."""
     names = zipfile.ZipFile(wheel).namelist()
     block = block_of(wheel)
-    outside = [n for n in names if not n.startswith((f"airswasm/{block}/", f"airswasm_{block}-"))]
-    assert outside == []
-    assert f"airswasm/{block}/py.typed" in names
+    packages = (block, *BESIDE.get(block, ()))
+    own = (f"airswasm_{block}-", *(f"airswasm/{each}/" for each in packages))
+    assert [n for n in names if not n.startswith(own)] == []
+    assert {f"airswasm/{each}/py.typed" for each in packages} <= set(names)
     assert any(name.endswith("/licenses/LICENSE") for name in names)
     assert not any("__pycache__" in name for name in names)
     assert not any(name.startswith(f"airswasm/{block}/tests/") for name in names)

@@ -174,7 +174,7 @@ def test_each_path_of_the_repository_is_there(page: Path) -> None:
     assert [each for each in shown if not (ROOT / each).exists()] == []
 
 
-LINK = re.compile(r"\[[^\]]*\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)")
+LINK = re.compile(r"(?<!\w)\[[^\]]*\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

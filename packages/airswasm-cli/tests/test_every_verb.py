@@ -28,6 +28,7 @@ init shop/orders --lang c --folder {}/orders
 init --templates
 build hello
 inspect hello
+dev hello --once
 sign hello
 verify hello
 pack hello --output {}/hello.airswasm
@@ -143,6 +144,7 @@ storage migrate --to sqlite
 restore {}/noon.backup --replace --yes
 """
 STREAMS = {
+    "dev",
     "history",
     "logs",
     "audit query",

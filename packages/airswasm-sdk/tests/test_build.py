@@ -245,8 +245,8 @@ def test_a_step_that_takes_too_long_is_stopped_with_its_children(project: Path) 
         build_project(project, timeout=0.5)
 
 
-def test_a_python_project_plans_bindings_and_componentize(tmp_path: Path) -> None:
-    """The Python toolchain, without the nine seconds of running it (the integration test does)."""
+def test_a_python_project_plans_its_world_and_componentize(tmp_path: Path) -> None:
+    """Without running it (test_component_both_ways does); `bindings` is for its own classes."""
     pytest.importorskip("componentize_py")
     from airswasm.sdk import BuildPlan, toolchain_of
 
@@ -255,8 +255,11 @@ def test_a_python_project_plans_bindings_and_componentize(tmp_path: Path) -> Non
     assert toolchain is not None
     plan = BuildPlan(tmp_path / "hello", tmp_path / "out.wasm", tmp_path)
     steps = toolchain.steps(plan)
-    assert [step.title for step in steps] == ["bindings", "compile"]
+    assert [step.title for step in steps] == ["world", "compile"]
     assert steps[1].arguments[-1] == str(tmp_path / "out.wasm")
+    for text in ("from wit_world import exports", "not Python at all"):
+        (tmp_path / "hello" / "app.py").write_text(text)
+        assert [step.title for step in toolchain.steps(plan)] == ["bindings", "compile"]
 
 
 @pytest.mark.parametrize(

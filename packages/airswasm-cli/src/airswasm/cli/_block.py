@@ -32,6 +32,7 @@ _VERBS = (
     _verb("init", _WRITE, "Start a new component project."),
     _verb("build", _WRITE, "Build the component of a project."),
     _verb("inspect", _WRITE, "Show what a component offers, uses, needs and is made of."),
+    _verb("dev", _WRITE, "Build, run and swap a project at each change, and talk to it."),
     _verb("sign", _WRITE, "Sign a built component with your key."),
     _verb("verify", _WRITE, "Check a package's signature and contents."),
     _verb("pack", _WRITE, "Write a signed project as one .airswasm file."),

@@ -28,6 +28,7 @@ from ._hosting.dead_letter_queue import DeadLetterQueue
 from ._hosting.deciding import check_roles
 from ._hosting.exports import ExportedFunction, InstalledComponent
 from ._hosting.interpreted import is_compiled, load_package
+from ._hosting.loading import NAME_VARIABLE
 from ._hosting.profile import Delivered, FunctionProfile, Profile
 from ._hosting.status import ComponentStatus, SystemStatus
 from ._keeping.archive import BackupSummary
@@ -326,6 +327,7 @@ __all__ = (
     "LogLimits",
     "LogQuery",
     "MANIFEST_NAME",
+    "NAME_VARIABLE",
     "Manifest",
     "manifest_schema",
     "Migration",

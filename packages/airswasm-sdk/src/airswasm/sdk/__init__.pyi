@@ -1,6 +1,7 @@
 from ._block import BLOCK
 from ._build import Artifact, BuildProgress, build_project
 from ._confinement import BuildLimits, missing_protections
+from ._dev import DevEvent, develop
 from ._diagnostic import Diagnostic
 from ._fault_places import fault_places
 from ._inspect import Inspection, inspect_component
@@ -23,6 +24,7 @@ from .errors import (
     FolderNotWritable,
     InvalidProjectName,
     LanguageNotSupported,
+    NoStrategy,
     NotAProject,
     SdkError,
     TemplateNotFound,
@@ -47,6 +49,7 @@ __all__ = (
     "BuildTooLarge",
     "ComponentManifest",
     "ComponentRefused",
+    "DevEvent",
     "Diagnostic",
     "FolderNotEmpty",
     "FolderTemplate",
@@ -54,6 +57,7 @@ __all__ = (
     "FolderNotWritable",
     "InvalidProjectName",
     "LanguageNotSupported",
+    "NoStrategy",
     "NotAProject",
     "Project",
     "SdkError",
@@ -69,6 +73,7 @@ __all__ = (
     "building_from",
     "cosign_package",
     "fault_places",
+    "develop",
     "find_template",
     "init_project",
     "inspect_component",

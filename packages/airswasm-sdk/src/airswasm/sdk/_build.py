@@ -26,7 +26,7 @@ from ._languages.known import LANGUAGES, toolchain_of
 from ._requirements import unpack_requirements
 from ._shared import build_index, find_interpreter, python_of
 from ._tool import run_tool
-from ._toolchain import BuildPlan, Step
+from ._toolchain import BuildPlan, Step, describe_step, uses_library
 from ._wit_deps import add_wit_packages
 from .errors import (
     ArtifactInTheWay,
@@ -138,11 +138,9 @@ def build_project(
         plan = BuildPlan(folder.resolve(), scratch / "component.wasm", scratch, debug)
         run = partial(_run_step, progress=progress or _silent, timeout=timeout, plan=plan,
                       confinement=confinement)  # fmt: skip
-        if _is_shared(manifest):
-            _collect(
-                manifest, plan, progress or _silent, blocks, is_offline=confinement is not None
-            )
-        report = _run_all(manifest, plan, target, progress or _silent, blocks, run)
+        collect = partial(_collect, manifest, plan, progress or _silent, blocks,
+                          is_offline=confinement is not None)  # fmt: skip
+        report = _run_all(manifest, plan, target, progress or _silent, blocks, run, collect)
         if plan.output.is_file():
             plan.output.replace(target)
         _keep_bindings(plan)
@@ -220,18 +218,20 @@ def _collect(
     plan: BuildPlan,
     progress: Callable[[BuildProgress], None],
     blocks: Blocks,
+    number: int,
     *,
     is_offline: bool,
 ) -> None:
     """Collect the sources of a shared Python component, and write their index."""
-    progress(BuildProgress("collect", 1, 2, 0.0))
+    progress(BuildProgress("collect", number, number + 1, 0.0))
     libraries = plan.scratch / "libraries"
     libraries.mkdir()
     requires = manifest.python.requires
     if requires:
         python = python_of(find_interpreter(blocks))
         unpack_requirements(plan.folder, requires, python, libraries, is_offline=is_offline)
-    index = build_index(plan.folder, manifest, blocks, (libraries,))
+    described = plan.scratch if uses_library(plan.folder) else None
+    index = build_index(plan.folder, manifest, blocks, (libraries,), described=described)
     plan.output.write_bytes(index.to_bytes())
 
 
@@ -242,18 +242,21 @@ def _run_all(
     progress: Callable[[BuildProgress], None],
     blocks: Blocks,
     run: Callable[[Step, int, int], None],
+    collect: Callable[[int], None],
 ) -> ContractReport:
     steps = steps_of(manifest, plan)
+    last = len(steps) + 1 + _is_shared(manifest)
     for number, step in enumerate(steps, start=1):
         if step.action is None:
-            run(step, number, len(steps) + 1)
+            run(step, number, last)
         else:
-            progress(BuildProgress(step.title, number, len(steps) + 1, 0.0))
+            progress(BuildProgress(step.title, number, last, 0.0))
             step.action()
+    if _is_shared(manifest):
+        collect(last - 1)
     produced = plan.output if plan.output.is_file() else target
     if not produced.is_file() or not produced.resolve().is_relative_to(plan.folder):
         raise ArtifactMissing(Path(manifest.build.artifact))
-    last = len(steps) + 1 + _is_shared(manifest)
     progress(BuildProgress("check", last, last, 0.0))
     offered = {*blocks.interfaces, *blocks.contract.host_interfaces}
     artifact = produced.read_bytes()
@@ -279,7 +282,7 @@ def steps_of(manifest: Manifest, plan: BuildPlan) -> Sequence[Step]:
         words = tuple(shlex.split(command[0])) if len(command) == 1 else command
         return (Step("command", words[0], words),)
     if _is_shared(manifest):
-        return ()
+        return (describe_step(plan),) if uses_library(plan.folder) else ()
     toolchain = toolchain_of(manifest.build.language)
     if toolchain is None:
         raise LanguageNotSupported(manifest.build.language, LANGUAGES, nearest=None)

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from airswasm.component.world import ENTRY
 from airswasm.lifecycle import LOGGING_INTERFACE, Manifest, SourceFile, SourceIndex
 from airswasm.wit import Blocks, Interpreter, guest_folder, read_wit
 from airswasm.wit.names import (
@@ -75,7 +77,12 @@ def _parts(abi: str) -> list[str]:
 
 
 def build_index(
-    folder: Path, manifest: Manifest, blocks: Blocks, libraries: Sequence[Path] = ()
+    folder: Path,
+    manifest: Manifest,
+    blocks: Blocks,
+    libraries: Sequence[Path] = (),
+    *,
+    described: Path | None = None,
 ) -> SourceIndex:
     """Collect the sources of a project, and return their index.
 
@@ -84,6 +91,7 @@ def build_index(
         manifest: Its manifest.
         blocks: The installed blocks.
         libraries: Folders with modules that are not the project's own.
+        described: What `airswasm.component` has written about the project's class, if it has one.
 
     Raises:
         ToolMissing: No interpreter is installed.
@@ -100,16 +108,23 @@ def build_index(
             f"the shared interpreter needs at least {LEAST_MEMORY_BYTES // 2**20} MiB",
             'write memory = "64 MiB" under [limits] of Component.toml',
         )
+    entry, root = _ENTRY, folder
+    if described is not None:
+        entry, root = f"{ENTRY}.py", described / "entry"
+        libraries = (*libraries, root)
     collected = _Collected(folder, (*libraries, guest_folder("python")))
-    collected.add_closure(_ENTRY)
+    collected.add_closure(entry, root)
     for each in manifest.build.include:
         collected.add_own(each)
     collected.vendor()
-    exports, imports = _world(folder, collected, blocks)
+    if described is None:
+        exports, imports = _world(folder, collected, blocks)
+    else:
+        exports, imports = _described_world(described)
     _check_world(exports, imports, blocks)
     imports = (*imports, LOGGING_INTERFACE)  # the interpreter logs what the component raises
     return SourceIndex(
-        interpreter.abi, _ENTRY, exports, tuple(dict.fromkeys(imports)), collected.files
+        interpreter.abi, entry, exports, tuple(dict.fromkeys(imports)), collected.files
     )
 
 
@@ -126,10 +141,10 @@ class _Collected:
     _vendored: dict[str, bytes] = field(default_factory=dict[str, bytes])
     _seen: set[str] = field(default_factory=set[str])
 
-    def add_closure(self, entry: str) -> None:
-        """Add a module of the project, and all that it imports, and so on."""
+    def add_closure(self, entry: str, root: Path) -> None:
+        """Add a module, and all that it imports, and so on."""
         self._seen.add(entry.removesuffix(".py"))
-        self.entry = self._add_source(entry, self.folder, is_own=True)
+        self.entry = self._add_source(entry, root, is_own=root is self.folder)
         waiting = list(_imported(self.entry))
         while waiting:
             name = waiting.pop()
@@ -228,6 +243,18 @@ def _imported(module: ast.Module) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             yield node.module
             yield from (f"{node.module}.{each.name}" for each in node.names)
+
+
+def _described_world(described: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the exports and imports that the class of a component needs."""
+    world = json.loads((described / "world.json").read_text(encoding="utf-8"))
+    if world["own"] is not None:
+        raise NotShareable(
+            f"wit: {world['own']}",
+            "the shared interpreter has the interfaces of the contract, and no others",
+            'write mode = "standalone" under [build] of Component.toml',
+        )
+    return tuple(world["exports"]), tuple(world["imports"])
 
 
 def _world(

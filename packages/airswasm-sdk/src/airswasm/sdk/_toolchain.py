@@ -12,6 +12,7 @@ system, because `[build] command` already runs any other tool.
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import shutil
 import sys
@@ -21,8 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from airswasm import component
+from airswasm.component.world import ENTRY
 from airswasm.runtime import find_interpreter
-from airswasm.wit import c_header_folder, guest_folder
+from airswasm.wit import CONTRACT_VERSION, c_header_folder, guest_folder
 
 from ._diagnostic import Diagnostic, read_compiler_output, read_python_traceback
 from .errors import NotAProject, ToolMissing
@@ -114,22 +117,55 @@ class PythonToolchain:
     imports_only_calls = False
 
     def steps(self, plan: BuildPlan) -> Sequence[Step]:
-        """Generate bindings for the editor, then the component."""
+        """Write what `airswasm.component` needs, if `app.py` uses it; then make the component."""
         tool = find_tool("componentize-py", "componentize-py", needed_for="a Python component")
         if not (plan.folder / "app.py").is_file():
             raise NotAProject(plan.folder, "app.py", hint="a Python component starts in app.py")
-        bindings = plan.scratch / "bindings"
-        world = (tool, "-q", "-d", "wit", "-w", WORLD)
         modules = ("-p", ".", "-p", str(guest_folder("python")))
+        if not uses_library(plan.folder):
+            world = (tool, "-q", "-d", "wit", "-w", WORLD)
+            bindings = (*world, "bindings", str(plan.scratch / "bindings"))
+            return (
+                Step("bindings", "componentize-py", bindings),
+                self._compile((*world, "componentize", "app", *modules), plan),
+            )
+        world = (tool, "-q", "-d", str(plan.scratch / "wit"), "-w", WORLD)
+        library = ("-p", str(plan.scratch / "entry"))
         return (
-            Step("bindings", "componentize-py", (*world, "bindings", str(bindings))),
-            Step(
-                "compile",
-                "componentize-py",
-                (*world, "componentize", "app", *modules, "-o", str(plan.output)),
-                read_python_traceback,
-            ),
+            describe_step(plan),
+            self._compile((*world, "componentize", ENTRY, *modules, *library), plan),
         )
+
+    def _compile(self, command: tuple[str, ...], plan: BuildPlan) -> Step:
+        command = (*command, "-o", str(plan.output))
+        return Step("compile", "componentize-py", command, read_python_traceback)
+
+
+def library_folder() -> Path:
+    """Return the folder of `airswasm.component`, which a build copies into a Python component."""
+    return Path(component.__file__).parent
+
+
+def describe_step(plan: BuildPlan) -> Step:
+    """Return the step that imports a class under `@component`, and writes its world and entry."""
+    python = find_interpreter() or sys.executable
+    where = (str(library_folder()), ".", str(plan.scratch), "--contract", CONTRACT_VERSION)
+    return Step("world", "python", (python, *where), read_python_traceback)
+
+
+def uses_library(folder: Path) -> bool:
+    """Return whether a project's app.py imports `airswasm.component`."""
+    try:
+        tree = ast.parse((folder / "app.py").read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return False  # the build says so
+    for node in ast.walk(tree):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        if isinstance(node, ast.Import):
+            names = [each.name for each in node.names]
+        if any(f"{name}.".startswith("airswasm.component.") for name in names):
+            return True
+    return False
 
 
 class CToolchain:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from airswasm.component import testing
 from airswasm.wit import AirswasmError, ErrorCode, ExitStatus
 
 from ._diagnostic import Diagnostic
@@ -29,6 +30,7 @@ __all__ = (
     "InvalidProjectName",
     "LanguageNotSupported",
     "LockUnusable",
+    "NoStrategy",
     "NotAProject",
     "NotShareable",
     "RequirementUnusable",
@@ -544,7 +546,7 @@ class ArtifactInTheWay(SdkError):
         self.artifact = artifact
 
 
-class ComponentRefused(SdkError):
+class ComponentRefused(SdkError, testing.Refusal):
     """A component under test refused a message.
 
     Attributes:
@@ -564,6 +566,27 @@ class ComponentRefused(SdkError):
         super().__init__(f"{component} answered the message with an error: {text}")
         self.component = component
         self.text = text
+
+
+class NoStrategy(SdkError):
+    """No value of a type can be generated for a test."""
+
+    explanation = ErrorCode(
+        "E0990",
+        "no generated values",
+        "A property-based test asked for values of a type that cannot be made out of nothing, such "
+        "as a resource.",
+        "write the strategy by hand: hypothesis.strategies.builds(…)",
+    )
+
+    code = "E0990"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"no values can be generated: {problem}",
+            hint="write the strategy by hand: hypothesis.strategies.builds(…)",
+        )
+        self.problem = problem
 
 
 def _telling_line(output: str) -> str:

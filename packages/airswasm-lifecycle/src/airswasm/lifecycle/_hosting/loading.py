@@ -39,17 +39,19 @@ from .._toml.quantities import format_bytes
 from ..errors import MemoryTooSmall
 from .interpreted import Interpreters, ReadFile, refusing
 
-__all__ = ("Loader", "wasi_of")
+__all__ = ("NAME_VARIABLE", "Loader", "wasi_of")
 
+NAME_VARIABLE = "AIRSWASM_COMPONENT"
+"""The variable of a component's environment that has its name."""
 _SUGGESTED_MEMORY_BYTES = 64 * 2**20
 
 
 def wasi_of(manifest: Manifest, sink: LogSink) -> WasiConfig:
-    """Return a component's view of WASI: its own environment, and a log for stdio."""
+    """Return a component's view of WASI: its name and its own environment, a log for stdio."""
     return WasiConfig(
         stdout=sink,
         stderr=sink,
-        environment=manifest.environment,
+        environment={**manifest.environment, NAME_VARIABLE: manifest.name},
         arguments=(PurePosixPath(manifest.build.artifact).name,),
     )
 
