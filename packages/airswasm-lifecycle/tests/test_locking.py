@@ -1,5 +1,6 @@
 """A list of components and its lock: what it holds, and which mistakes it names."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,14 @@ def test_a_mistake_in_a_list_has_its_line(tmp_path: Path, text: str, line: int, 
     with pytest.raises(ComponentsInvalid, match=said) as caught:
         read_components(listed(tmp_path, text))
     assert caught.value.problems[0].line == line
+
+
+def test_a_list_that_is_not_there_has_no_line_to_correct(tmp_path: Path) -> None:
+    """The hint says to write one, or to name another."""
+    with pytest.raises(ComponentsInvalid, match="No such file") as caught:
+        read_components(tmp_path / "edge.toml")
+    assert "--file" in caught.value.hint
+    assert pickle.loads(pickle.dumps(caught.value)).hint == caught.value.hint
 
 
 @given(st.dictionaries(st.sampled_from(["a/b", "a/c", "shop/orders"]), LOCKED))

@@ -1,6 +1,7 @@
 """The sources of a host: which one a text names, what is allowed, and what is recorded."""
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
@@ -113,6 +114,20 @@ async def test_standard_input_is_a_source(
             else:
                 with pytest.raises(error):
                     await sources.fetch("-")
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
+async def test_a_terminal_is_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused at once: waiting for one would end after `sources.timeout`."""
+    ours, theirs = os.openpty()
+    try:
+        with os.fdopen(theirs) as stdin:
+            monkeypatch.setattr(sys, "stdin", stdin)
+            with pytest.raises(PackageInvalid, match="is a terminal") as caught:
+                await Sources(SourceSettings()).fetch("-")
+        assert "airswasm install - --yes <" in caught.value.hint
+    finally:
+        os.close(ours)
 
 
 async def test_a_source_and_its_pin_are_recorded(

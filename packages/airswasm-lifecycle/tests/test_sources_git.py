@@ -191,8 +191,9 @@ async def test_a_folder_is_not_a_link(repository: Repository, package: Package) 
     for folder in ("app", "part", "Component.toml"):
         with pytest.raises(SourceRefused):
             await fetch(f"{repository.text}#{folder}")
-    with pytest.raises(PackageInvalid):
+    with pytest.raises(PackageInvalid) as caught:
         await fetch(f"{repository.text}#nowhere")
+    assert "#FOLDER" in caught.value.hint
 
 
 async def test_nothing_of_a_repository_is_executed_or_filtered(

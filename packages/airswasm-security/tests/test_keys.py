@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,21 @@ def test_key_files_round_trip(tmp_path: Path) -> None:
     assert (tmp_path / "key.pem").read_bytes().startswith(b"-----BEGIN PRIVATE KEY-----")
     if os.name == "posix":
         assert (tmp_path / "key.pem").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("content", [None, b"no key", bytes(2**16)])
+def test_a_public_key_is_had_from_its_publisher(tmp_path: Path, content: bytes | None) -> None:
+    """Only a key of one's own comes from a backup, or is made anew."""
+    file = tmp_path / "key"
+    if content is not None:
+        file.write_bytes(content)
+        file.chmod(0o600)
+    with pytest.raises(KeyFileInvalid) as caught:
+        load_public_key(file)
+    assert "publisher" in pickle.loads(pickle.dumps(caught.value)).hint
+    with pytest.raises(KeyFileInvalid) as caught:
+        load_private_key(file)
+    assert "backup" in caught.value.hint
 
 
 def test_an_encrypted_key_needs_its_passphrase(tmp_path: Path) -> None:

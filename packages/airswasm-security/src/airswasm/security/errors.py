@@ -313,10 +313,12 @@ class KeyFileInvalid(SecurityError):
 
     explanation = InvalidKey.explanation
 
-    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+    def __init__(self, path: str | os.PathLike[str], reason: str, *, hint: str = "") -> None:
         self.path = os.fspath(path)
         self.reason = reason
         super().__init__(f"{self.path}: {reason}")
+        if hint:
+            self.hint = hint
 
 
 class KeyFileExposed(KeyFileInvalid):

@@ -339,7 +339,8 @@ async def _package_files(child: _Child, repository: _Repository, source: str) ->
     manifest = await child.read(source, prefix + MANIFEST_NAME)
     if manifest is None:
         reason = f"is not a package: it has no {prefix}{MANIFEST_NAME}"
-        raise PackageInvalid(source, reason)
+        hint = "name the package's folder in the repository after `#`: git+…@REF#FOLDER"
+        raise PackageInvalid(source, reason, hint=hint)
     signature = await child.read(source, prefix + SIGNATURE_NAME)
     files = {} if signature is None else {SIGNATURE_NAME: signature}
     total = 0

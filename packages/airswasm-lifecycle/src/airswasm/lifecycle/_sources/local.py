@@ -20,6 +20,7 @@ from .trees import STDIN, FetchedTree, read_folder
 __all__ = ("STDIN", "PathSource")
 
 _PIECE = 2**20
+_PIPE = "pipe a package into it: `airswasm install - --yes < hello-0.1.0.airswasm`"
 
 
 class PathSource:
@@ -44,7 +45,7 @@ class PathSource:
     async def fetch(self, text: str, arrived: Arrived) -> Fetched:
         """See `PackageSource`."""
         if text == STDIN:
-            # A thread that waits for a terminal cannot be ended: leave it behind.
+            # A thread that waits for a pipe cannot be ended: leave it behind.
             content = await anyio.to_thread.run_sync(self._read_stdin, abandon_on_cancel=True)
         else:
             content = await anyio.to_thread.run_sync(self._read, Path(text))
@@ -63,6 +64,9 @@ class PathSource:
         return archive_of(path, limits=limits)
 
     def _read_stdin(self) -> bytes:
+        if sys.stdin.isatty():
+            reason = "standard input is a terminal, and has no package"
+            raise PackageInvalid(STDIN, reason, hint=_PIPE)
         content = bytearray()
         while piece := sys.stdin.buffer.read(_PIECE):
             content += piece
@@ -71,7 +75,7 @@ class PathSource:
                     STDIN, "sources.most_bytes", f"{self._settings.most_bytes:,} bytes"
                 )
         if not content:
-            raise PackageInvalid(STDIN, "standard input is empty")
+            raise PackageInvalid(STDIN, "standard input is empty", hint=_PIPE)
         return bytes(content)
 
 

@@ -33,6 +33,7 @@ __all__ = (
 )
 
 _TABLE = "components"
+_NO_LIST = "write the list (docs/sources.md shows one), or pass its path: --file FILE"
 _HEAD = "# Written by `airswasm lock`. Commit it beside the list.\n"
 
 
@@ -162,7 +163,8 @@ def _read(file: Path) -> tuple[str, Mapping[str, object]]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error.reason
         problem = ManifestProblem(str(file), 1, "file", f"cannot be read: {reason}")
-        raise ComponentsInvalid(str(file), [problem]) from error
+        hint = _NO_LIST if isinstance(error, FileNotFoundError) else ""
+        raise ComponentsInvalid(str(file), [problem], hint=hint) from error
     table = document.get(_TABLE)
     others = sorted(set(document) - {_TABLE})
     if others or not isinstance(table, dict):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from airswasm.wit import ErrorCode, ExitStatus
 
 from ._packages import ManifestInvalid
-from ._tree import LifecycleError
+from ._tree import LifecycleError, ManifestProblem
 
 __all__ = (
     "ComponentsInvalid",
@@ -191,6 +193,11 @@ class ComponentsInvalid(ManifestInvalid):
         "source. The lock beside it is written by `airswasm lock`.",
         "correct the lines named above; docs/sources.md shows a list",
     )
+
+    def __init__(self, file: str, problems: Sequence[ManifestProblem], *, hint: str = "") -> None:
+        super().__init__(file, problems)
+        if hint:
+            self.hint = hint
 
 
 class LockMismatch(LifecycleError):

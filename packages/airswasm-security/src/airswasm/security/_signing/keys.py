@@ -42,6 +42,7 @@ __all__ = (
 )
 
 _PEM_BYTES = 16_384
+_PUBLIC = "pass a .pub file: its publisher has it, or `airswasm keygen` wrote it beside the key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +211,11 @@ def load_public_key(path: str | os.PathLike[str]) -> PublicKey:
     Raises:
         KeyFileInvalid: The file is missing, unreadable, or not a usable Ed25519 key.
     """
-    content, _ = _read(path)
+    content, _ = _read(path, hint=_PUBLIC)
     try:
         return PublicKey.from_pem(content)
     except InvalidKey as error:
-        raise KeyFileInvalid(path, error.reason) from error
+        raise KeyFileInvalid(path, error.reason, hint=_PUBLIC) from error
 
 
 def save_public_key(key: PublicKey, path: str | os.PathLike[str]) -> None:
@@ -226,15 +227,15 @@ def save_public_key(key: PublicKey, path: str | os.PathLike[str]) -> None:
     _write_new(path, key.pem, 0o644)
 
 
-def _read(path: str | os.PathLike[str]) -> tuple[bytes, int]:
+def _read(path: str | os.PathLike[str], *, hint: str = "") -> tuple[bytes, int]:
     try:
         with Path(path).open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             content = file.read(_PEM_BYTES + 1)
     except OSError as error:
-        raise KeyFileInvalid(path, f"cannot read the key: {error.strerror}") from error
+        raise KeyFileInvalid(path, f"cannot read the key: {error.strerror}", hint=hint) from error
     if len(content) > _PEM_BYTES:
-        raise KeyFileInvalid(path, "too long for a key file")
+        raise KeyFileInvalid(path, "too long for a key file", hint=hint)
     return content, mode
 
 
