@@ -58,6 +58,13 @@ def test_an_override_and_its_reason_belong_together() -> None:
             overrides_of(gates, reason)
 
 
+@pytest.mark.parametrize("gate", ["", " ", "health,replay"])
+def test_an_override_names_one_gate(gate: str) -> None:
+    """An empty one would be dropped in silence."""
+    with pytest.raises(typer.BadParameter, match="one gate"):
+        overrides_of(["interface", gate], "x")
+
+
 @pytest.mark.parametrize("way", ["here", "from a host"])
 def test_an_error_of_a_gate_has_all_verdicts(capsys: pytest.CaptureFixture[str], way: str) -> None:
     """As data with --json, and a line for each of the others; alike from a running host."""

@@ -196,6 +196,7 @@ def test_a_rollback_asks_which_data(screen: Screen, installed: Path, airswasm: A
     assert all(len(line) <= 80 for line in shown.splitlines()), shown
     assert airswasm("list").out.split("\t")[1] == "0.2.0"
     code, shown = screen("rollback", "hello", keys=b"restore\n")
+    assert "rolled back to local/hello 0.1.0 with its data" in shown
     assert (code, "✓" in shown) == (0, True), shown
     assert airswasm("list").out.split("\t")[1] == "0.1.0"
     assert airswasm("storage", "get", "hello", "count").out == "1"

@@ -53,3 +53,14 @@ def test_without_an_option_it_shows_what_holds_and_by_which_rule(
     (row,) = json.loads(airswasm("storage", "usage", "hello", "--json").out)["namespaces"]
     assert row["quota_keys"] == 7
     assert airswasm("storage", "quota", "local/never").code == 5
+
+
+def test_a_quota_of_a_name_that_is_not_installed_is_kept_and_said(
+    airswasm: Airswasm, installed: object
+) -> None:
+    """It may be a slip of the pen; the quota of an installed one needs no warning."""
+    ended = airswasm("storage", "quota", "local/helo", "--keys", "7")
+    assert ended.code == 0
+    assert "local/helo is not installed" in ended.err
+    for name, option in (("hello", ("--keys", "7")), ("local/helo", ("--unset",))):
+        assert "not installed" not in airswasm("storage", "quota", name, *option).err

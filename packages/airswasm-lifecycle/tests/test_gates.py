@@ -512,8 +512,9 @@ class TestRollback:
             sick = workshop.package(wasm=workshop.guest("0.1.0", health=1))
             await system.install(sick, approve=yes)
             await system.update(workshop.package("0.2.0"))
-            with pytest.raises(UpdateBlocked, match=r"health.*; 0\.2\.0 continues"):
+            with pytest.raises(UpdateBlocked, match=r"health.*; 0\.2\.0 continues") as caught:
                 await system.rollback(NAME)
+            assert caught.value.hint.startswith("mend 0.1.0, or choose another version; ")
             assert await system.send(NAME, b"v") == b"0.2.0"
             await system.rollback(NAME, overrides={"health": "it never worked"})
             assert await system.send(NAME, b"v") == b"0.1.0"

@@ -374,8 +374,9 @@ async def test_nothing_is_recorded_unasked(opened: Any, books: Books, yes: Appro
         assert system.recordings.list() == ()
         (_, _, actor) = next(iter(system._hosting.running()))
         assert type(actor).__name__ == "HostedActor"
-        with pytest.raises(NothingRecorded):
+        with pytest.raises(NothingRecorded) as caught:
             await system.recordings.replay(NAME)
+        assert f"--reload; then: airswasm restart {NAME}" in caught.value.hint
 
 
 async def test_a_candidate_that_does_not_start(

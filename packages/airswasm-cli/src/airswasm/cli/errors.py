@@ -635,7 +635,7 @@ class WouldBeBlocked(CliError):
         "E0921",
         "a gate would block it",
         "A dry run showed that a gate would stop the change. Nothing was changed.",
-        "mend the new version, or override the gate: `--override GATE --reason TEXT`",
+        "mend that version, choose another, or pass `--override GATE --reason TEXT`",
         ExitStatus.REFUSED,
     )
 
@@ -643,7 +643,8 @@ class WouldBeBlocked(CliError):
         flags = " ".join(f"--override {each}" for each in gates)
         super().__init__(
             f"{name} {version} would be blocked by {', '.join(gates)}; nothing was changed",
-            hint=f"mend that version; to accept what breaks: {flags} --reason TEXT",
+            hint=f"mend {version}, or choose another version; to accept what breaks: {flags} "
+            "--reason TEXT",
         )
         self.name, self.version, self.gates = name, version, tuple(gates)
 

@@ -35,8 +35,10 @@ def overrides_of(gates: list[str] | None, reason: str | None) -> dict[str, str]:
     """Return the gates to override with the reason.
 
     Raises:
-        BadParameter: One of the two options is missing.
+        BadParameter: One of the two options is missing, or names no single gate.
     """
+    if any(not each.strip() or "," in each for each in gates or ()):
+        raise typer.BadParameter("--override names one gate; repeat it for another one")
     if gates and not (reason or "").strip():
         raise typer.BadParameter("--override needs a reason: --reason TEXT")
     if reason is not None and not gates:

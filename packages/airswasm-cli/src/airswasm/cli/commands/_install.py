@@ -367,12 +367,12 @@ def _show_differences(terminal: Terminal, differences: list[Document]) -> None:
         terminal.say(f"    {one_line(each.get('key'))}: {before} → {after}{mark}")
 
 
-def show_installed(session: Session, verb: str, info: Document) -> None:
-    """Report the installed component."""
+def show_installed(session: Session, verb: str, info: Document, how: str = "") -> None:
+    """Report the installed component, behind a verb."""
     if session.terminal.as_json:
         session.terminal.document("component/1", info)
         return
     show_verdicts(session.terminal, info)
     state = info.get("state")
     shown = "" if state in ("offline", verb, None) else f", {state}"
-    session.terminal.done(f"{verb} {info['name']} {info['version']}{shown}")
+    session.terminal.done(f"{verb} {info['name']} {info['version']}{how}{shown}")

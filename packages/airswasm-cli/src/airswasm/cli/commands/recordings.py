@@ -136,7 +136,7 @@ def replay(
 
     async def work() -> Document:
         async with open_host(session, "recordings replay", "change") as host:
-            with session.terminal.progress(f"replaying to {name}"):
+            with session.terminal.progress(f"replaying messages of {name}"):
                 return await host.replay(full_name(name), to)
 
     report = anyio.run(work)

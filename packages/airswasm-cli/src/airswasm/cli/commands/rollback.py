@@ -95,7 +95,7 @@ def rollback(
                     full, text(plan["version"]), ",".join(overrides), reason or "", chosen
                 )
             restored = " with its data" if chosen == "restore" else ""
-            show_installed(session, f"rolled back{restored}", info)
+            show_installed(session, "rolled back to", info, restored)
 
     anyio.run(preview if dry_run else work)
 

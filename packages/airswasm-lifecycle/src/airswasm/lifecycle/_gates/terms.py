@@ -28,9 +28,9 @@ TermCode: TypeAlias = Literal[
 ]
 _PUBLISH = "messaging.publish"
 _LOSSES: dict[str, tuple[TermCode, str]] = {
-    GUEST_HANDLER: ("handler-removed", "it handles no messages any more"),
-    GUEST_CALLBACKS: ("callbacks-removed", "answers to requests of before reach it no more"),
-    GUEST_HEALTH: ("health-removed", "it says no more whether it works"),
+    GUEST_HANDLER: ("handler-removed", "it no longer handles messages"),
+    GUEST_CALLBACKS: ("callbacks-removed", "replies to its earlier requests no longer reach it"),
+    GUEST_HEALTH: ("health-removed", "it no longer exports health.check"),
 }
 
 

@@ -45,7 +45,8 @@ class NothingRecorded(LifecycleError):
             )
         else:
             self.hint = (
-                f"""airswasm config set replay.record '["{name}"]', then restart the component"""
+                "add it to `replay.record`, such as: airswasm config set replay.record "
+                f"""'["{name}"]' --reload; then: airswasm restart {name}"""
             )
 
 

@@ -220,7 +220,7 @@ class UpdateBlocked(UpdateFailed):
         "blocked by a gate",
         "A gate found what would break if the new version took over. The version before stays the "
         "active one.",
-        "mend the new version; or, where the reason is known and accepted, pass `--override GATE "
+        "mend that version, or choose another; where the reason is known, pass `--override GATE "
         "--reason TEXT`",
         ExitStatus.REFUSED,
     )
@@ -241,7 +241,9 @@ class UpdateBlocked(UpdateFailed):
         reason = f"blocked by {gates}"
         super().__init__(name, old, new, "pass the gates", reason, active=active, state=state)
         flags = " ".join(f"--override {each.gate}" for each in stopping)
-        self.hint = f"mend the new version; to accept what breaks: {flags} --reason TEXT"
+        self.hint = (
+            f"mend {new}, or choose another version; to accept what breaks: {flags} --reason TEXT"
+        )
 
     @property
     def lines(self) -> tuple[str, ...]:

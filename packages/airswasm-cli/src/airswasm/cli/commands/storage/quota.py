@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from airswasm.lifecycle import NameQuota
 
     from ..._control.document import Document
+    from ..._hosts.stored_host import HostReader
 
 __all__ = ("quota",)
 
@@ -57,7 +58,7 @@ def quota(
     from airswasm.lifecycle import Configuration, LimitPolicy, NameQuota, write_toml
     from airswasm.wit import Blocks
 
-    from ..._hosts.opening import full_name
+    from ..._hosts.opening import ask, full_name
     from ..config import change_setting
 
     sets = size is not None or keys is not None
@@ -77,6 +78,12 @@ def quota(
         quotas[full] = own
     table = {each: _set(quota) for each, quota in quotas.items()}
     change_setting(session, _SETTING, write_toml(table) if table else None)
+    if sets and full not in ask(session, _names):
+        session.terminal.warn(f"{full} is not installed: its quota holds once it is")
+
+
+async def _names(host: HostReader) -> set[object]:
+    return {each["name"] for each in await host.list()}
 
 
 def _show(session: Session, name: str) -> None:
