@@ -23,11 +23,13 @@ from airswasm.sdk import (
     init_project,
     toolchain_of,
 )
+from airswasm.sdk._languages.go import find_adapter
 from airswasm.sdk._languages.go_room import NotOfGo, add_allocators
 from airswasm.sdk.testing import run_component
 from hypothesis import given
 from hypothesis import strategies as st
 
+ADAPTER = "wasi_snapshot_preview1.reactor.wasm"
 SMALL = {"rust": 100_000, "go": 3_000_000, "ts": 13_000_000}
 SOURCES = {"rust": "src/lib.rs", "go": "main.go", "js": "src/app.js", "ts": "src/app.ts"}
 WRONG = {
@@ -238,12 +240,39 @@ def test_what_is_no_module_of_go_is_refused(data: bytes) -> None:
 
 def test_a_go_program_without_the_package_is_told_so(tmp_path: Path) -> None:
     """A module that does not import `airswasm` has no room for what the host passes."""
-    if shutil.which("go") is None:
-        pytest.skip("no Go")
     folder = started(tmp_path / "hello", "go")
     (folder / "main.go").write_text("package main\n\nfunc main() {}\n")
-    with pytest.raises(BuildFailed, match="import the package airswasm"):
-        build_project(folder)
+    try:
+        with pytest.raises(BuildFailed, match="import the package airswasm"):
+            build_project(folder)
+    except ToolMissing as missing:
+        pytest.skip(str(missing))
+
+
+def test_the_adapter_is_found_in_the_project_and_beside_jco(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Installed for the project, for all, or with componentize-js; else its command is named."""
+    beside = tmp_path / "lib" / "node_modules" / "@bytecodealliance" / "jco"
+    (beside / "src").mkdir(parents=True)
+    (beside / "lib").mkdir()
+    program = beside / "src" / "jco"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "jco").symlink_to(program)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with pytest.raises(ToolMissing) as caught:
+        find_adapter(tmp_path)
+    assert caught.value.install_command == "npm install --global @bytecodealliance/jco"
+    for_all = beside / "lib" / ADAPTER
+    for_all.write_bytes(b"\0asm")
+    assert find_adapter(tmp_path / "project") == for_all
+    modules = tmp_path / "project" / "node_modules" / "@bytecodealliance"
+    for_one = modules / "componentize-js/node_modules/@bytecodealliance/jco/lib" / ADAPTER
+    for_one.parent.mkdir(parents=True)
+    for_one.write_bytes(b"\0asm")
+    assert find_adapter(tmp_path / "project") == for_one
 
 
 @pytest.mark.parametrize("template", ["counter", "listener", "job"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from airswasm.wit import Finding
 
-from ._languages.go import find_go
+from ._languages.go import find_adapter, find_go
 from ._languages.javascript import find_javascript_tools
 from ._languages.rust import find_way
 from .errors import ToolMissing, ToolTooOld
@@ -44,11 +44,7 @@ def check_tools(home: Path, *, quick: bool) -> Iterator[Finding]:
             yield Finding("tools", "note", f"cannot build {language}: {hint}")
             continue
         yield Finding("tools", "ok", f"builds {language} with {package} {found}")
-    for language, find in (
-        ("rust", _find_rust),
-        ("go", _find_go),
-        ("javascript", _find_javascript),
-    ):
+    for language, find in _FINDERS.items():
         try:
             yield Finding("tools", "ok", f"builds {language} with {find()}")
         except (ToolMissing, ToolTooOld) as error:
@@ -61,6 +57,7 @@ def _find_rust() -> str:
 
 
 def _find_go() -> str:
+    find_adapter(Path())
     return find_go()
 
 

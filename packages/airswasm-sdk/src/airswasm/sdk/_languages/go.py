@@ -17,11 +17,13 @@ from .._toolchain import BuildPlan, Step, wrapping_steps
 from ..errors import BuildFailed, NotAProject, ToolMissing, ToolTooOld
 from .go_room import NotOfGo, add_allocators
 
-__all__ = ("GoToolchain", "find_go")
+__all__ = ("GoToolchain", "find_adapter", "find_go")
 
 _OLDEST = (1, 24)
 _NEEDED_FOR = "a Go component"
-_ADAPTER = Path(__file__).parent.parent / "adapter" / "wasi_snapshot_preview1.reactor"
+_ADAPTER = "wasi_snapshot_preview1.reactor.wasm"
+_JCO = "@bytecodealliance/jco"
+_PLACES = (f"{_JCO}/lib", f"@bytecodealliance/componentize-js/node_modules/{_JCO}/lib")
 _UPDATE = "go install golang.org/dl/go1.24.0@latest && go1.24.0 download"
 _ENVIRONMENT = {"GOOS": "wasip1", "GOARCH": "wasm", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
 
@@ -42,11 +44,13 @@ class GoToolchain:
             *(go, "build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false"),
             *(f"-ldflags={link}", "-o", str(core), "."),
         )
-        adapter = ("--adapt", f"wasi_snapshot_preview1={_ADAPTER}")
+        adapter = plan.scratch / _ADAPTER  # a build from source reads its own folder only
+        shutil.copyfile(find_adapter(plan.folder), adapter)
+        adapt = ("--adapt", f"wasi_snapshot_preview1={adapter}")
         return (
             Step("compile", "go", command, environment=_ENVIRONMENT),
             Step("make room", "airswasm", action=partial(_make_room, core)),
-            *wrapping_steps(plan, core, *adapter),
+            *wrapping_steps(plan, core, *adapt),
         )
 
 
@@ -76,3 +80,20 @@ def find_go() -> str:
         oldest = ".".join(map(str, _OLDEST))
         raise ToolTooOld("go", release, oldest, _UPDATE, needed_for=_NEEDED_FOR)
     return go
+
+
+def find_adapter(folder: Path) -> Path:
+    """Find the adapter from WASI 0.1 to 0.2 in the project's node_modules, or beside jco.
+
+    Raises:
+        ToolMissing: There is none.
+    """
+    programs = filter(None, map(shutil.which, ("jco", "componentize-js")))
+    beside = [each for program in programs for each in Path(program).resolve().parents]
+    roots = (folder / "node_modules", *(each for each in beside if each.name == "node_modules"))
+    for root in roots:
+        for place in _PLACES:
+            if (root / place / _ADAPTER).is_file():
+                return root / place / _ADAPTER
+    command = f"npm install --global {_JCO}"
+    raise ToolMissing("the WASI adapter of jco", command, needed_for=_NEEDED_FOR)
