@@ -64,3 +64,23 @@ async def test_a_slow_answer_is_waited_for_as_long_as_the_host_is_there(tmp_path
                 assert stream.status == 200
         group.cancel_scope.cancel()
     await listener.aclose()
+
+
+@pytest.mark.parametrize("length", range(len(ANSWER)))
+async def test_a_host_that_ends_in_the_middle_of_its_answer_is_gone(
+    tmp_path: Path, length: int
+) -> None:
+    """Wherever it was killed; the error has none of the parser's words."""
+
+    async def serve(connection: anyio.abc.SocketStream) -> None:
+        async with connection:
+            await connection.receive()
+            await connection.send(ANSWER[:length])
+
+    listener = await anyio.create_unix_listener(tmp_path / "s")
+    async with listener, anyio.create_task_group() as group:
+        group.start_soon(listener.serve, serve)
+        with anyio.fail_after(30), pytest.raises(HostGone, match="ended before its answer"):
+            async with UnixClient(tmp_path / "s").stream("GET", "/v1/host") as stream:
+                await stream.read()
+        group.cancel_scope.cancel()

@@ -107,7 +107,7 @@ class UnixClient:
         except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
             raise HostGone(str(self.socket), str(error) or "the connection broke") from error
         except h11.RemoteProtocolError as error:
-            raise HostGone(str(self.socket), str(error)) from error
+            raise HostGone(str(self.socket), f"its answer is not HTTP: {error}") from error
 
     async def _connect(self) -> anyio.abc.SocketStream:
         connection = await anyio.connect_unix(self.socket)
@@ -211,7 +211,13 @@ class Stream:
 
     async def _next(self) -> object:
         while True:
-            event = self._http.next_event()
+            try:
+                event = self._http.next_event()
+            except h11.RemoteProtocolError as error:
+                _, has_ended = self._http.trailing_data
+                if not has_ended:
+                    raise
+                raise HostGone(self._address, "it ended before its answer was whole") from error
             if event is not h11.NEED_DATA:
                 return event
             try:
