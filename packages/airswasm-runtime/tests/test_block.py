@@ -100,7 +100,7 @@ async def test_the_check_attacks_the_engine_unless_it_is_quick(tmp_path):
     """Limits are proved, not read off: each hostile probe is a finding of its own."""
     assert await found_by(tmp_path, quick=True) == []
     proved = await found_by(tmp_path, quick=False)
-    assert len(proved) == 6
+    assert len(proved) == 7
     assert {(each.check, each.state) for each in proved} == {("limits", "ok")}, proved
 
 
