@@ -124,6 +124,27 @@ async def test_the_interpreter_is_kept_as_long_as_something_needs_it(
             await system.install(make(), approve=lambda _plan: True)
 
 
+async def test_an_interpreter_that_was_not_built_is_missing_unless_one_was_kept(
+    tmp_path: Path, blocks: Blocks, make: MakePackage
+) -> None:
+    """A block that runs from a checkout declares one, and need not have built it."""
+
+    def not_built() -> bytes:
+        raise FileNotFoundError("interpreter.wasm")
+
+    home = Home(tmp_path / "home")
+    async with System(home, blocks=blocks) as system:
+        await system.install(make(), approve=lambda _plan: True)
+    others = Blocks(each for each in Blocks.find() if not each.block.interpreters)
+    brought = (Interpreter("toy-1", "python", not_built),)
+    unbuilt = others.joined(Block(name="toy", summary="A toy.", interpreters=brought))
+    async with System(home, blocks=unbuilt) as system:
+        assert await system.send("local/it", b"") == b"one"
+    async with System(tmp_path / "another", blocks=unbuilt) as system:
+        with pytest.raises(InterpreterMissing, match="toy-1"):
+            await system.install(make(), approve=lambda _plan: True)
+
+
 async def test_a_source_that_does_not_compile_is_refused_with_its_place(
     tmp_path: Path, blocks: Blocks, make: MakePackage
 ) -> None:

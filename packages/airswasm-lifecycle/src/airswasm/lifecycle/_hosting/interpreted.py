@@ -96,12 +96,14 @@ class Interpreters:
     def read(self, abi: str) -> bytes | None:
         """Return the bytes of the interpreter with an ABI; None where there is none.
 
-        One that a block brings comes before one that was kept: it may have been mended.
+        One that a block brings comes before one that was kept: it may have been mended. A block
+        that runs from its sources may not have been built.
         """
         declared = self._blocks.interpreters.get(abi)
-        if declared is None:
-            return None if self._kept is None else self._kept.read(abi)
-        return cast("Callable[[], bytes]", load_part(declared.component))()
+        if declared is not None:
+            with suppress(FileNotFoundError):
+                return cast("Callable[[], bytes]", load_part(declared.component))()
+        return None if self._kept is None else self._kept.read(abi)
 
     def wasm_of(self, artifacts: Iterable[bytes]) -> Iterator[bytes]:
         """Yield what the engine compiles for some artifacts: wasm itself, and interpreters."""
@@ -149,7 +151,9 @@ class Interpreters:
             if loaded.component is None:
                 wasm = await anyio.to_thread.run_sync(self.read, abi)
                 if wasm is None:
-                    raise InterpreterMissing(name, abi, sorted(self._blocks.interpreters))
+                    raise InterpreterMissing(
+                        name, abi, sorted({*self._blocks.interpreters} - {abi})
+                    )
                 component = await self._engine.load(wasm, name=abi, progress=progress)
                 if self._kept is not None:
                     with suppress(OSError):  # it runs all the same
