@@ -20,7 +20,7 @@ MESSAGES = 2_000
 async def measure(project: Path) -> tuple[float, float]:
     """Seconds a message, direct and through the harness."""
     async with ComponentHarness(project) as component:
-        instance = component._running()
+        instance = await component._running()
         started = time.perf_counter()
         for _ in range(MESSAGES):
             await instance.call(HANDLE_MESSAGE, "host", None, b"world")

@@ -303,7 +303,7 @@ def test_folders_that_a_build_has_locked_are_removed_all_the_same(
         import os, shutil
         shutil.copy("good.wasm", "out.wasm")
         os.makedirs("a/b/c"); open("a/b/c/d", "w").close()
-        for path in ("a/b/c", "a/b", "a"): os.chmod(path, 0)
+        for path in ("a/b/c", "a/b", "a", "."): os.chmod(path, 0)
     """
     with building_from(scripted(script), LIMITS) as build:
         build.run()

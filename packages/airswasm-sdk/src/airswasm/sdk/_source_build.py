@@ -14,7 +14,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,6 +146,8 @@ def _remove_leftovers() -> None:
 
 def _remove(folder: Path) -> None:
     """Remove a folder that its owner may not enter any more: a build chose the modes in it."""
+    with suppress(OSError):
+        folder.chmod(stat.S_IRWXU)
     for where, folders, _ in os.walk(folder):
         for each in folders:
             path = Path(where) / each
