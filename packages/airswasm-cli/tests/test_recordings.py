@@ -48,6 +48,8 @@ def test_messages_are_recorded_shown_replayed_and_forgotten(
     assert "forgot 3 recorded messages" in airswasm("recordings", "forget", "hello", "--yes").err
     (left,) = json.loads(airswasm("recordings", "list", "--json").out)["recordings"]
     assert (left["name"], left["messages"], left["is_recording"]) == (NAME, 0, True)
+    unknown = airswasm("recordings", "forget", "helo", "--yes")
+    assert (unknown.code, "E0310" in unknown.err) == (5, True)
     assert airswasm("config", "unset", "replay.record").code == 0
     assert json.loads(airswasm("recordings", "list", "--json").out)["recordings"] == []
     lines = airswasm("audit", "query", "--kind", "recording", "--json").out

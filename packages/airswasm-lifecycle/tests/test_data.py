@@ -311,6 +311,21 @@ class TestRollback:
             await desk.system.rollback(NAME, "0.3.0", data=None)
         await desk.settled()
 
+    @pytest.mark.parametrize(("migrates", "event"), [(True, "migrated"), (False, "started")])
+    async def test_the_history_says_whether_a_first_start_migrated(
+        self, desk: Desk, workshop: Workshop, yes: Approve, migrates: bool, event: str
+    ) -> None:
+        """A version that came while its component did not run takes over data at its start."""
+        wasm = None if migrates else workshop.plain("0.2.0")
+        await desk.system.install(workshop.package(), approve=yes)
+        await desk.count()
+        await desk.system.stop(NAME)
+        await desk.system.update(workshop.package("0.2.0", wasm=wasm))
+        await desk.system.start(NAME)
+        events = [each.act for each in await desk.system.history.read(NAME)]
+        assert event in events
+        assert len({"migrated", "started"} & {*events}) == 1
+
     async def test_the_format_goes_with_the_data(
         self, desk: Desk, workshop: Workshop, yes: Approve
     ) -> None:

@@ -179,6 +179,8 @@ def forget(
     async def look() -> int:
         async with open_host(session, "recordings forget", "read") as host:
             found = [each for each in await host.recordings() if each["name"] == full]
+            if not found:
+                await host.info(full)  # an unknown name is an error, with the one that was meant
             return int(number(found[0]["messages"])) if found else 0
 
     async def work() -> int:

@@ -219,7 +219,8 @@ class Running:
             async with self._data_for(record, manifest) as migrated:
                 await self.hosting.start(record, manifest, candidate)
                 if record.migrate_from is not None:
-                    await self.ledger.put("migrated", migrated)
+                    is_new = migrated.data_format != record.data_format
+                    await self.ledger.put("migrated" if is_new else "started", migrated)
         except Exception as error:
             self.hosting.note_refusal(record.name, error)
             raise
