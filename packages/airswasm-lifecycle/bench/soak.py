@@ -35,8 +35,6 @@ ORDERS = b"tsgoklr"
 SETTINGS = """\
 [dead-letters]
 size = "4 MiB"
-[tracing]
-kept_bytes = "1 MiB"
 [replay]
 total = "4 MiB"
 """

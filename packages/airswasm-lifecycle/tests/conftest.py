@@ -95,6 +95,15 @@ def wasm_tools(*arguments: str | Path) -> None:
     subprocess.run([program, *map(str, arguments)], check=True)
 
 
+_OWN_CACHE = Home.__dict__["cache_folder"]
+
+
+@pytest.fixture
+def own_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each home have its own compiled code: for a test that counts it."""
+    monkeypatch.setattr(Home, "cache_folder", _OWN_CACHE)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Let all homes of this process, and of its children, have one folder of compiled code.

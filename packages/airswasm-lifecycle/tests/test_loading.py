@@ -150,6 +150,6 @@ def test_a_component_sees_its_own_environment_and_program_name(workshop: Worksho
     text = workshop.package(extra='[environment]\nNAME = "väl ue"').files["Component.toml"]
     sink = object()
     wasi = wasi_of(Manifest.parse(text.decode()), sink)  # type: ignore[arg-type]
-    assert dict(wasi.environment) == {"NAME": "väl ue"}
+    assert dict(wasi.environment) == {"NAME": "väl ue", "AIRSWASM_COMPONENT": "local/hello"}
     assert wasi.arguments == ("component.wasm",)
     assert wasi.stdout is wasi.stderr is sink

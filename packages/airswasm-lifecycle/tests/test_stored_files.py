@@ -78,6 +78,7 @@ async def test_a_damaged_file_is_named_with_the_way_to_get_it_back(
 
 
 @pytest.mark.anyio
+@pytest.mark.usefixtures("own_cache")
 async def test_cleaning_up_takes_what_nothing_needs_and_no_more(
     workshop: Workshop, tmp_path: Path, yes: Approve
 ) -> None:
