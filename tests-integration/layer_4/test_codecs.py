@@ -51,6 +51,14 @@ class Lifecycle(exports.Lifecycle):
     def shutdown(self):
         pass
 """
+WORLD = """package project:component;
+
+world component {
+    import airswasm:component/messaging@0.1.0;
+    export airswasm:component/handler@0.1.0;
+    export airswasm:component/lifecycle@0.1.0;
+}
+"""
 CODECS = ("cbor", "json", "msgpack", "raw", "protobuf", "dag-cbor", "borsh", "bincode")
 VALUE = {"order": 4711, "lines": [{"sku": "é", "price": 1.5, "paid": True, "note": None}]}
 
@@ -65,6 +73,8 @@ def test_components_talk_in_each_codec(
     ):
         project = start_project(name, language)
         (project.folder / source).write_text(text)
+        if language == "python":
+            (project.folder / "wit" / "world.wit").write_text(WORLD)
         asked = f'[capabilities]\nmessaging.request = ["local/{other}"]'
         project.manifest("[capabilities]", asked)
         manifest = project.folder / "Component.toml"

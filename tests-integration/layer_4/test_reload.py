@@ -252,7 +252,7 @@ def of_security(system: System, key: str) -> object:
 def of_roles(system: System, key: str) -> object:
     """Return the rules of the guard's layer that a key makes."""
     guard: Any = system.services.get(Guard)
-    layer: Any = next((each for each in guard._layers if each.name == "roles"), None)
+    layer: Any = next((each for each in guard.layers if each.name == "roles"), None)
     match key:
         case "enforce":
             return layer is not None and layer._must_allow

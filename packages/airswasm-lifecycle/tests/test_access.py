@@ -125,7 +125,7 @@ async def test_roles_may_stand_in_a_file_of_their_own(tmp_path: Path, anyio_back
     )
     roles = RolesSettings(enforce=True, file="roles.toml")
     async with opened(home, roles) as system:
-        layers = {each.name: each for each in system._guard._verdicts.layers}
+        layers = {each.name: each for each in system._guard.layers}
         judge = layers["roles"].judge
         assert judge("shop/web", "storage:read", Resource("a/c")).is_allowed  # type: ignore[union-attr]
         assert not judge("shop/web", "storage:read", Resource("a/b")).is_allowed  # type: ignore[union-attr]
@@ -157,7 +157,7 @@ async def test_roles_in_config_toml(tmp_path: Path, anyio_backend: str) -> None:
     text = (home / "config.toml").read_text()
     (home / "config.toml").write_text(text.replace('"everything"', '["everything"]'))
     async with System(home) as system:
-        assert "roles" in [each.name for each in system._guard._verdicts.layers]
+        assert "roles" in [each.name for each in system._guard.layers]
         assert (
             'clerk = { members = ["component:shop/*"]'
             in system.configuration.setting("roles.define").value

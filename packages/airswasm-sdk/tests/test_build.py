@@ -257,8 +257,15 @@ def test_a_python_project_plans_its_world_and_componentize(tmp_path: Path) -> No
     steps = toolchain.steps(plan)
     assert [step.title for step in steps] == ["world", "compile"]
     assert steps[1].arguments[-1] == str(tmp_path / "out.wasm")
+    app, world = tmp_path / "hello" / "app.py", tmp_path / "hello" / "wit" / "world.wit"
+    app.write_text("not Python at all")
+    assert [step.title for step in toolchain.steps(plan)] == ["world", "compile"]
+    app.write_text("from wit_world import exports")
+    with pytest.raises(NotAProject, match=r"wit/world\.wit"):
+        toolchain.steps(plan)
+    world.write_text("package a:b;")
     for text in ("from wit_world import exports", "not Python at all"):
-        (tmp_path / "hello" / "app.py").write_text(text)
+        app.write_text(text)
         assert [step.title for step in toolchain.steps(plan)] == ["bindings", "compile"]
 
 

@@ -123,6 +123,9 @@ class PythonToolchain:
             raise NotAProject(plan.folder, "app.py", hint="a Python component starts in app.py")
         modules = ("-p", ".", "-p", str(guest_folder("python")))
         if not uses_library(plan.folder):
+            if not any(plan.folder.glob("wit/*.wit")):
+                hint = "a component without a class under @component says in it what it exports"
+                raise NotAProject(plan.folder, "wit/world.wit", hint=hint)
             world = (tool, "-q", "-d", "wit", "-w", WORLD)
             bindings = (*world, "bindings", str(plan.scratch / "bindings"))
             return (
@@ -154,11 +157,15 @@ def describe_step(plan: BuildPlan) -> Step:
 
 
 def uses_library(folder: Path) -> bool:
-    """Return whether a project's app.py imports `airswasm.component`."""
+    """Return whether a project's app.py imports `airswasm.component`.
+
+    One that cannot be parsed does so unless the project has a world of its own: to import it says
+    where it is wrong.
+    """
     try:
         tree = ast.parse((folder / "app.py").read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return False  # the build says so
+        return not any(folder.glob("wit/*.wit"))
     for node in ast.walk(tree):
         names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         if isinstance(node, ast.Import):

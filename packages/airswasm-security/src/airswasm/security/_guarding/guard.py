@@ -96,6 +96,11 @@ class Guard:
         """The host's policy."""
         return self._policy
 
+    @property
+    def layers(self) -> tuple[DecisionLayer, ...]:
+        """What must agree to every call, in the order in which it is asked."""
+        return self._verdicts.layers
+
     def hold_to(self, policy: Grants) -> None:
         """Hold every component to another policy, from its next call on.
 
