@@ -60,6 +60,10 @@ def test_a_python_component_is_built_from_app_py(
     with pytest.raises(NotAProject, match=r"app\.py"):
         toolchain.steps(plan)
     (plan.folder / "app.py").write_text("")
+    with pytest.raises(NotAProject, match=r"wit/world\.wit"):
+        toolchain.steps(plan)
+    (plan.folder / "wit").mkdir(exist_ok=True)
+    (plan.folder / "wit" / "world.wit").write_text("package a:b;")
     bindings, compiling = toolchain.steps(plan)
     world = (str(program), "-q", "-d", "wit", "-w", "component")
     assert bindings.arguments == (*world, "bindings", str(plan.scratch / "bindings"))
