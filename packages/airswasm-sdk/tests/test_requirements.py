@@ -9,8 +9,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from airswasm.lifecycle import Package
+from airswasm.sdk import ComponentManifest, build_project
 from airswasm.sdk._requirements import LOCK_NAME, unpack_requirements
-from airswasm.sdk.errors import LockUnusable, RequirementUnusable
+from airswasm.sdk.errors import BuildFailed, LockUnusable, RequirementUnusable
+from airswasm.wit import Block, Blocks, Interpreter
 
 pytest.importorskip("pip")
 MakeWheel = Callable[..., Path]
@@ -110,6 +113,56 @@ def test_native_code_is_refused_by_name(tmp_path: Path, make_wheel: MakeWheel) -
             unpack(tmp_path, required)
         assert caught.value.requirement == "native"
     assert not (tmp_path / LOCK_NAME).exists()
+
+
+@pytest.mark.parametrize("written", ["attrs >>> 3", "-r other.txt", " --pre", "a\n-r b", "a b"])
+def test_what_pip_cannot_read_is_named(tmp_path: Path, make_wheel: MakeWheel, written: str) -> None:
+    with pytest.raises(RequirementUnusable) as caught:
+        unpack(tmp_path, written)
+    assert "requirements.txt" not in str(caught.value)
+    assert "attrs>=24" in caught.value.hint
+
+
+def test_an_index_that_does_not_answer_is_no_missing_package(
+    tmp_path: Path, make_wheel: MakeWheel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    with pytest.raises(RequirementUnusable, match="outer: pip cannot reach its index"):
+        unpack(tmp_path, "outer")
+
+
+def test_a_class_imports_what_it_requires_and_nothing_else_of_this_python(
+    tmp_path: Path, make_wheel: MakeWheel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = Interpreter("python-3.14-1", "python", "acme:read")
+    others = Blocks(each for each in Blocks.find() if not each.block.interpreters)
+    joined = others.joined(Block(name="acme", summary="Interpreters.", interpreters=(ours,)))
+    monkeypatch.setattr(Blocks, "find", classmethod(lambda _cls: joined))
+    make_wheel("outer", needs="inner", **{"outer.py": "import inner\nword = inner.word"})
+    make_wheel("inner", **{"inner.py": "word = 'Moin'"})
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "app.py").write_text(
+        "import outer\nfrom airswasm.component import component, on_message\n\n\n"
+        "@component\nclass It:\n    @on_message\n"
+        "    def greet(self, name: str) -> str:\n        return outer.word\n"
+    )
+    manifest = (
+        ComponentManifest("local/it", "0.1.0")
+        .build("python", mode="shared", artifact="build/it.json")
+        .python(requires=["outer"])
+        .limits(memory="64 MiB")
+    )
+    manifest.write(folder)
+    build_project(folder)
+    package = Package.read(folder, signature="ignored")
+    assert {"build/python/outer.py", "build/python/inner.py"} <= set(package.files)
+
+    (folder / "app.py").write_text(f"import pytest\n{(folder / 'app.py').read_text()}")
+    with pytest.raises(BuildFailed, match=r"app\.py:1: .*'pytest'; add .* \[python\] requires"):
+        build_project(folder)
 
 
 def test_a_wheel_writes_into_its_folder_only(tmp_path: Path, make_wheel: MakeWheel) -> None:

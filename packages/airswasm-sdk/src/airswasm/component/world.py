@@ -56,10 +56,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("project", type=Path)
     parser.add_argument("into", type=Path)
     parser.add_argument("--contract", required=True)
+    parser.add_argument("--libraries", type=Path, help="packages that the project requires")
     given = parser.parse_args(arguments)
     project, into = given.project.resolve(), given.into.resolve()
     manifest = tomllib.loads((project / "Component.toml").read_text(encoding="utf-8"))
-    sys.path.insert(0, str(project))
+    sys.path[:0] = [str(each) for each in (project, given.libraries) if each]
     definition = find_definition(importlib.import_module("app"))
     wit, entry = into / "wit", into / "entry"
     if (project / "wit" / "deps").is_dir():  # where the interpreter is shared, there may be none

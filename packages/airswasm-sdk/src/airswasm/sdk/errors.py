@@ -315,10 +315,11 @@ class RequirementUnusable(SdkError):
 
     code = "E0721"
 
-    def __init__(self, requirement: str, reason: str) -> None:
+    def __init__(self, requirement: str, reason: str, *, hint: str = "") -> None:
         super().__init__(
             f"{requirement}: {reason}",
-            hint="name a package that has a wheel for any platform (py3-none-any); native code "
+            hint=hint
+            or "name a package that has a wheel for any platform (py3-none-any); native code "
             "does not run in a component",
         )
         self.requirement, self.reason = requirement, reason
