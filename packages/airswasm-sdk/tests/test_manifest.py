@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import tomllib
 from pathlib import Path
@@ -23,6 +24,7 @@ from jsonschema import Draft202012Validator
 CHECKOUT = Path(__file__).parents[3]
 WHOLE = (
     ComponentManifest("shop/orders", "1.2.3", 'Takes "orders".')
+    .component(authors=["Ada"], needs=["shop/stock"])
     .build("rust", artifact="build/orders.wasm", include=["data/prices.csv"])
     .limits(memory="4 MiB", timeout=10, rates={"messages": 50})
     .allow("storage.write", "orders/**", reason="to keep the orders")
@@ -42,6 +44,8 @@ def test_what_is_built_is_what_is_read() -> None:
     manifest = Manifest.parse(WHOLE.text())
     assert (manifest.name, manifest.version) == ("shop/orders", "1.2.3")
     assert manifest.component.description == 'Takes "orders".'
+    assert manifest.component.authors == ("Ada",)
+    assert manifest.component.needs == ("shop/stock",)
     assert manifest.limits.memory == 4 * 2**20
     assert (manifest.limits.timeout, manifest.limits.rates.messages) == (10.0, 50)
     assert manifest.capabilities["deny.storage.write"] == ("orders/secret/**",)
@@ -49,6 +53,12 @@ def test_what_is_built_is_what_is_read() -> None:
     assert manifest.supervision.backoff.growth == "linear"
     assert manifest.config == {"currency": "€", "rates": [1, 2.5], "nested": {"a": {"b": True}}}
     assert (manifest.environment, manifest.build.include) == ({"TZ": "UTC"}, ("data/prices.csv",))
+
+
+def test_each_section_of_the_file_has_a_method() -> None:
+    """A manifest that can be written by hand can be built."""
+    sections = set(json.loads(schema_text())["properties"]) - {"capabilities"}  # `allow`, `deny`
+    assert {each for each in sections if not hasattr(ComponentManifest, each)} == set()
 
 
 def test_each_step_leaves_the_one_before_it_as_it_was() -> None:

@@ -46,8 +46,12 @@ class ComponentManifest:
     description: str = ""
     tables: Mapping[str, Mapping[str, object]] = field(default_factory=lambda: MappingProxyType({}))
 
+    def component(self, **keys: object) -> ComponentManifest:
+        """Set further keys of `[component]`: `authors`, `license`, `needs`."""
+        return self._with("component", keys)
+
     def build(self, language: str, **keys: object) -> ComponentManifest:
-        """Set `[build]`: the language, and `artifact`, `command` or `include`."""
+        """Set `[build]`: the language, and `artifact`, `mode`, `command` or `include`."""
         return self._with("build", {"language": language, **keys})
 
     def python(self, **keys: object) -> ComponentManifest:
@@ -102,7 +106,9 @@ class ComponentManifest:
         """
         document = tomlkit.document()
         component = {"name": self.name, "version": self.version, "description": self.description}
-        for section, keys in {"component": component, **self.tables}.items():
+        sections = {"component": component, **self.tables}
+        sections["component"] = {**component, **sections["component"]}
+        for section, keys in sections.items():
             table = tomlkit.table()
             for name, value in keys.items():
                 if section == "capabilities":
