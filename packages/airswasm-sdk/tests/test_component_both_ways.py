@@ -273,6 +273,13 @@ def test_a_function_of_the_host_fails_on_cue(
     assert ask(shop, "Order", item="tea") in (1, 2)
 
 
+@pytest.mark.parametrize("function", ["storage.sett", "storage", "nothing.like-it", ""])
+def test_a_function_that_the_host_has_not_cannot_fail(shop: Any, function: str) -> None:
+    """A test that misspells it would pass without having tried anything."""
+    with pytest.raises(ValueError, match="no function"):
+        shop.fail(function, MailboxFull("they sleep"))
+
+
 def test_settings_are_checked_at_the_start(start: Start) -> None:
     """Wrong ones are a failed start that names the key."""
     with start(config={}) as shop:

@@ -23,11 +23,18 @@ from .errors import (
     UnknownTarget,
 )
 
-__all__ = ("MemoryHost",)
+__all__ = ("FUNCTIONS", "MemoryHost")
 
 _PAGE = 100
 _KEY_BYTES = 1_024
 _SEPARATORS = {"messaging.publish": ".", "messaging.subscribe": "."}
+
+FUNCTIONS = frozenset({
+    "storage.get", "storage.set", "storage.delete", "storage.scan",
+    "messaging.send", "messaging.call", "messaging.request",
+    "messaging.publish", "messaging.subscribe", "timers.send-later", "timers.send-every",
+})  # fmt: skip
+"""The functions of the host that can fail here: all that a class calls and that can be denied."""
 
 
 class MemoryHost:
@@ -194,6 +201,7 @@ class MemoryHost:
         is_pattern: bool = False,
     ) -> None:
         """Decide about a call, as the guard does before the function runs."""
+        assert function in FUNCTIONS
         if self.capabilities is not None:
             held = tuple(self.capabilities.get(capability, ()))
             covers = _covers_prefix if is_prefix else _covers_pattern if is_pattern else matches

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TypeAlias
 
-__all__ = ("LogLine", "Published", "Refusal", "Reply", "ScheduledSend", "SentMessage")
+__all__ = (
+    "LogLine",
+    "Published",
+    "Refusal",
+    "Reply",
+    "ScheduledSend",
+    "SentMessage",
+    "check_function",
+)
 
 Reply: TypeAlias = bytes | Exception | Callable[[bytes], bytes | None] | None
 """The answer of another component: bytes, nothing, an error, or a function of the payload."""
@@ -58,3 +67,17 @@ class Refusal(Exception):
     """
 
     text: str = ""
+
+
+def check_function(function: str, functions: Collection[str]) -> None:
+    """Refuse a function that the host does not have: it would never fail, and the test would pass.
+
+    Raises:
+        ValueError: The host has no such function.
+    """
+    if function not in functions:
+        near = get_close_matches(function, functions, n=1)
+        advice = (
+            f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(functions))}"
+        )
+        raise ValueError(f"no function {function!r} of the host can fail: {advice}")

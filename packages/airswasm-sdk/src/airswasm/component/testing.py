@@ -26,8 +26,16 @@ from typing import cast
 from ._definition import Definition, definition_of
 from ._host import Envelope
 from ._logging import logging_to_host
-from ._memory_host import MemoryHost
-from ._records import LogLine, Published, Refusal, Reply, ScheduledSend, SentMessage
+from ._memory_host import FUNCTIONS, MemoryHost
+from ._records import (
+    LogLine,
+    Published,
+    Refusal,
+    Reply,
+    ScheduledSend,
+    SentMessage,
+    check_function,
+)
 from ._service import Refused, Service
 from .errors import HostError
 
@@ -41,6 +49,7 @@ __all__ = (
     "RunningClass",
     "ScheduledSend",
     "SentMessage",
+    "check_function",
     "run",
 )
 
@@ -178,7 +187,12 @@ class RunningClass:
         self.host.now = end
 
     def fail(self, function: str, error: HostError | None) -> None:
-        """Let a function of the host fail until it is called with None: `storage.set`."""
+        """Let a function of the host fail until it is called with None: `storage.set`.
+
+        Raises:
+            ValueError: The host has no such function.
+        """
+        check_function(function, FUNCTIONS)
         if error is None:
             self.host.faults.pop(function, None)
         else:

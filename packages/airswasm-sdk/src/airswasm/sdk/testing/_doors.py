@@ -45,6 +45,7 @@ def doors(record: Record, store: Store, manifest: Manifest) -> list[HostInterfac
 def _failing(interface: HostInterface, record: Record) -> HostInterface:
     """Let each function of an interface fail on cue, after the guard has let the call pass."""
     short = interface.name.rpartition("/")[2].partition("@")[0]
+    record.functions.update(f"{short}.{name}" for name in interface.functions)
     functions = {
         name: _failing_function(function, f"{short}.{name}", record)
         for name, function in interface.functions.items()

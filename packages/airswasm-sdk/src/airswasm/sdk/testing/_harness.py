@@ -13,7 +13,7 @@ from typing import Self, cast
 
 from airswasm.actor import MessageTooLarge
 from airswasm.component import HostError
-from airswasm.component.testing import LogLine, Reply, SentMessage
+from airswasm.component.testing import LogLine, Reply, SentMessage, check_function
 from airswasm.lifecycle import (
     MANIFEST_NAME,
     NAME_VARIABLE,
@@ -286,7 +286,11 @@ class ComponentHarness:
             function: `storage.set`, `messaging.call`, `timers.send-later`, …
             error: Such as `airswasm.component.Unavailable("the disk is full")`; a case that the
                 function has.
+
+        Raises:
+            ValueError: The host has no such function.
         """
+        check_function(function, self._record.functions)
         if error is None:
             self._record.faults.pop(function, None)
         else:

@@ -55,6 +55,7 @@ class Record:
     Attributes:
         now_ms: Milliseconds since 1970 of its timers and stored values.
         faults: An error for each function that is to fail.
+        functions: The functions of the host that can fail.
     """
 
     def __init__(self, replies: Mapping[str, Reply]) -> None:
@@ -67,6 +68,7 @@ class Record:
         self.denials: list[AuditEvent] = []
         self.outcomes: dict[int, object] = {}
         self.faults: dict[str, HostError] = {}
+        self.functions: set[str] = set()
         self.messages = 0
         self.now_ms = 1_700_000_000_000
         self._due: dict[int, int] = {}
