@@ -9,7 +9,7 @@ import pytest
 from airswasm.lifecycle import LOGGING_INTERFACE, MANIFEST_NAME, Manifest, Package, SourceIndex
 from airswasm.lifecycle.errors import SourceIndexInvalid
 from airswasm.messaging import MESSAGING_INTERFACE
-from airswasm.sdk import build_project, init_project
+from airswasm.sdk import build_project, init_project, inspect_component
 from airswasm.sdk._shared import build_index
 from airswasm.sdk.errors import (
     ArtifactInTheWay,
@@ -222,3 +222,67 @@ def test_a_new_project_is_shared_where_an_interpreter_is_installed(
         monkeypatch.setattr(Blocks, "find", classmethod(lambda _cls, ours=ours: ours))
         init_project(tmp_path / mode, "hello", "python")
         assert Manifest.load(tmp_path / mode / MANIFEST_NAME).build.mode == mode
+
+
+CLASS = """
+from airswasm.component import Peer, State, StateMap, Topic, component, every, on
+
+class Stock:
+    def left(self) -> int: ...
+
+@component
+class It:
+    count = State[int]("count", default=0)
+    orders = StateMap[str]("orders/")
+    sold = Topic[str]("shop.sold")
+    stock = Peer(Stock, "shop/stock")
+
+    @on("orders.*")
+    def ordered(self, order: str) -> None: ...
+
+    @every(60)
+    def minute(self) -> None: ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "lacking"),
+    [
+        ("", {
+            "storage:read": 'storage.read = ["count", "orders/**"]',
+            "storage:write": 'storage.write = ["count", "orders/**"]',
+            "messaging:publish": 'messaging.publish = ["shop.sold"]',
+            "messaging:request": 'messaging.request = ["shop/stock"]',
+            "messaging:subscribe": 'messaging.subscribe = ["orders.*"]',
+            "messaging:schedule": 'messaging.schedule = ["local/it"]',
+        }),
+        (
+            'storage.read = ["count"]\nmessaging.publish = ["everything"]\n'
+            'messaging.send = ["shop/*"]\nmessaging.schedule = ["local/*"]\n'
+            'messaging.subscribe = ["orders.new"]\n',
+            {
+                "storage:read": 'storage.read = ["count", "orders/**"]',
+                "storage:write": 'storage.write = ["orders/**"]',
+                "messaging:subscribe": 'messaging.subscribe = ["orders.new", "orders.*"]',
+            },
+        ),
+        (
+            'storage.read = ["everything"]\nmessaging.publish = ["shop.*"]\n'
+            'messaging.request = ["shop/stock"]\nmessaging.schedule = ["local/it"]\n'
+            'messaging.subscribe = ["orders.*"]\n',
+            {},
+        ),
+    ],
+)  # fmt: skip
+def test_a_build_knows_the_lines_that_the_class_of_a_component_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str, lacking: dict[str, str]
+) -> None:
+    monkeypatch.setattr(Blocks, "find", classmethod(lambda _cls: OURS))
+    folder = write(tmp_path, **{"app.py": CLASS})
+    with (folder / MANIFEST_NAME).open("a", encoding="utf-8") as file:
+        file.write(f"\n[capabilities]\n{asked}")
+    made = build_project(folder)
+    assert made.lines == lacking
+    assert made.unasked == tuple(lacking)
+    if asked:  # what is imported with an interface is not what is used of it
+        assert inspect_component(folder).unasked == ()

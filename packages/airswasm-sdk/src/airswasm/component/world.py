@@ -73,6 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
         "own": own,
         "imports": [_interface(each, given.contract) for each in definition.imports],
         "exports": [_interface(each, given.contract) for each in definition.exports],
+        "capabilities": definition.capabilities,
     }
     (into / "world.json").write_text(json.dumps(description), encoding="utf-8")
     ignored = shutil.ignore_patterns(

@@ -11,9 +11,9 @@ import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from airswasm.lifecycle import MANIFEST_NAME, Manifest, SourceIndex, check_artif
 from airswasm.security import Kinds
 from airswasm.wit import Blocks, ContractReport
 
+from ._asking import lines_to_add, unasked_capabilities, world_of
 from ._confinement import Confinement
 from ._languages.known import LANGUAGES, toolchain_of
 from ._requirements import unpack_requirements
@@ -77,8 +78,10 @@ class Artifact:
         size_bytes: Its size; that of all files of an index.
         seconds: Duration of the build.
         report: Its imports and exports, and the capabilities that they need.
-        unasked: The capabilities that its imports need and the manifest does not ask for: a call
-            that needs one is refused.
+        unasked: The capabilities that it needs and for which the manifest does not ask, or not
+            for all of it: a call that needs one is refused.
+        lines: For each of them the line of `[capabilities]` that asks for it. Of a Python class,
+            the line has all that the class declares.
     """
 
     path: Path
@@ -88,6 +91,7 @@ class Artifact:
     seconds: float
     report: ContractReport
     unasked: tuple[str, ...] = ()
+    lines: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def build_project(
@@ -146,6 +150,8 @@ def build_project(
         if plan.output.is_file():
             plan.output.replace(target)
         _keep_bindings(plan)
+        unasked = unasked_capabilities(manifest, report, world_of(folder))
+        lines = lines_to_add(unasked, scratch / "world.json", manifest, kinds)
     return Artifact(
         path=target,
         name=manifest.name,
@@ -153,7 +159,8 @@ def build_project(
         size_bytes=_size(folder, target),
         seconds=time.monotonic() - started,
         report=report,
-        unasked=_unasked(folder, manifest, report),
+        unasked=tuple(lines),
+        lines=lines,
     )
 
 
@@ -177,25 +184,6 @@ def _scratch_beside(target: Path, folder: Path) -> Generator[Path]:
             made = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=target.parent)
             scratch = stack.enter_context(made)
         yield Path(scratch).resolve()
-
-
-def _unasked(folder: Path, manifest: Manifest, report: ContractReport) -> tuple[str, ...]:
-    """Return the needed capabilities that the manifest lacks.
-
-    Some toolchains import all of an interface, also of one whose types another one uses. Then only
-    the interfaces count that the project's world names, and one capability of an interface that is
-    asked for speaks for the others.
-    """
-    asked = {name.replace(".", ":", 1) for name in manifest.capabilities}
-    toolchain = None if manifest.build.command else toolchain_of(manifest.build.language)
-    is_exact = toolchain is not None and toolchain.imports_only_calls
-    world = b"".join(path.read_bytes() for path in folder.glob("wit/*.wit"))
-    found: set[str] = set()
-    for interface, needed in report.capability_interfaces.items():
-        is_named = not world or interface.partition("@")[0].encode() in world
-        if is_exact or (is_named and not asked.intersection(needed)):
-            found |= set(needed) - asked
-    return tuple(sorted(found))
 
 
 def _is_artifact(target: Path) -> bool:

@@ -15,6 +15,7 @@ from airswasm.lifecycle import (
 )
 from airswasm.wit import Anatomy, Blocks, ContractReport, read_anatomy
 
+from ._asking import unasked_capabilities, world_of
 from .errors import ArtifactMissing, NotAProject
 
 __all__ = ("Inspection", "inspect_component")
@@ -63,8 +64,7 @@ def inspect_component(source: Path) -> Inspection:
     report = check_artifact(wasm, offered=offered, against=blocks.contract)
     unasked: tuple[str, ...] = ()
     if manifest is not None:
-        asked = {name.replace(".", ":", 1) for name in manifest.capabilities}
-        unasked = tuple(each for each in report.capabilities if each not in asked)
+        unasked = unasked_capabilities(manifest, report, world_of(source))
     return Inspection(file, len(wasm), manifest, report, anatomy, unasked)
 
 

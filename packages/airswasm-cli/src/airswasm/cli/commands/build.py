@@ -38,9 +38,9 @@ def build(
 
     Runs the build of `[build]` in Component.toml, checks the result against the
     contract, and only then puts it in place. For a missing tool, it prints the
-    command that installs it. A capability that the component's imports need and
-    Component.toml does not ask for is a warning. -v shows the commands and all
-    compiler output.
+    command that installs it. A capability that the component's imports or its
+    Python class need and Component.toml does not ask for is a warning, with the
+    line to write. -v shows the commands and all compiler output.
 
     \b
     Example:
@@ -60,10 +60,10 @@ def build(
     terminal.done(
         f"{artifact.name} {artifact.version}: {artifact.path}, {size}, {artifact.seconds:.1f} s"
     )
-    for each in artifact.unasked:
+    for each, to_write in artifact.lines.items():
         terminal.warn(
-            f"it calls what needs {each}, for which Component.toml does not ask; "
-            f'in [capabilities]: {each.replace(":", ".", 1)} = ["…"]'
+            f"it needs more of {each.replace(':', '.', 1)} than Component.toml asks for; "
+            f"in [capabilities]: {to_write}"
         )
     terminal.say("next: airswasm sign")
 
@@ -89,6 +89,7 @@ def _document(artifact: Artifact) -> dict[str, object]:
         "size_bytes": artifact.size_bytes,
         "seconds": round(artifact.seconds, 3),
         "unasked": list(artifact.unasked),
+        "lines": list(artifact.lines.values()),
     }
 
 

@@ -86,7 +86,10 @@ def _show(found: Inspection, terminal: Terminal) -> None:
     imports = (*report.imports, *report.wasi_imports)
     terminal.table(
         ("imports", "capabilities that they need"),
-        [(each, ", ".join(report.capability_interfaces.get(each, ()))) for each in imports],
+        [
+            (each, ", ".join(map(_dotted, report.capability_interfaces.get(each, ()))))
+            for each in imports
+        ],
     )
     if found.anatomy is not None:
         sizes = [(name, f"{size:,}") for name, size in found.anatomy.sections.items()]
@@ -97,4 +100,11 @@ def _show(found: Inspection, terminal: Terminal) -> None:
     for problem in report.problems:
         terminal.warn(f"this host cannot run it: {problem}")
     for each in found.unasked:
-        terminal.warn(f"its imports may need {each}, for which Component.toml does not ask")
+        terminal.warn(
+            f"its imports may need {_dotted(each)}, for which Component.toml does not ask"
+        )
+
+
+def _dotted(capability: str) -> str:
+    """Return a capability as Component.toml spells it."""
+    return capability.replace(":", ".", 1)
