@@ -421,3 +421,27 @@ def test_a_codec_of_another_format_derives_from_codec() -> None:
         assert running.send(b"\x55olleh").payload == b"\x55!olleh"
         with pytest.raises(Refusal, match="another codec"):
             running.send("hello")
+
+
+@pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf"), "60 s", None, lambda: None])
+def test_an_interval_is_a_number_above_0(wrong: Any) -> None:
+    """Also a bare `@every`, which would leave the method out without a word."""
+    with pytest.raises(DefinitionError, match=r"@every\(60\)"):
+        every(wrong)
+
+
+@pytest.mark.parametrize("wrong", [3, None, lambda: None])
+def test_a_subscription_names_its_topic(wrong: Any) -> None:
+    with pytest.raises(DefinitionError, match=r'@on\("orders'):
+        on(wrong)
+
+
+def test_a_handler_may_be_marked_with_an_empty_pair_of_parentheses() -> None:
+    @component
+    class It:
+        @on_message()
+        def greet(self, name: str) -> str:
+            return f"Hello, {name}!"
+
+    with run(It) as running:
+        assert running.send("you").text == "Hello, you!"

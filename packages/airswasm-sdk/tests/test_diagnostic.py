@@ -49,6 +49,14 @@ def test_a_traceback_is_reported_at_the_line_of_the_project(tmp_path: Path) -> N
     )
 
 
+def test_a_mistake_in_a_definition_is_said_without_our_class(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("\n")
+    said = "airswasm.component.errors.DefinitionError: app.It.greet: name needs an annotation"
+    output = f'  File "{tmp_path}/app.py", line 7, in <module>\n{said}\n'
+    (found,) = read_python_traceback(output, tmp_path)
+    assert str(found) == "app.py:7: app.It.greet: name needs an annotation"
+
+
 def test_a_traceback_outside_the_project_keeps_its_message(tmp_path: Path) -> None:
     """Without a frame of the project there is no place to name."""
     assert read_python_traceback(COMPONENTIZE, tmp_path) == (

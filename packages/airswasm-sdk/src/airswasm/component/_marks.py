@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar, overload
 
 from ._host import current
+from .errors import DefinitionError
 
 __all__ = (
     "Mark",
@@ -59,8 +61,8 @@ def _mark(function: F, mark: Mark) -> F:
 @overload
 def on_message(given: F) -> F: ...
 @overload
-def on_message(given: str) -> Callable[[F], F]: ...
-def on_message(given: F | str) -> F | Callable[[F], F]:
+def on_message(given: str | None = None) -> Callable[[F], F]: ...
+def on_message(given: F | str | None = None) -> F | Callable[[F], F]:
     """Handle messages that are sent to the component.
 
     With one such handler, every message is its. With several, a message is an object whose `type`
@@ -70,6 +72,8 @@ def on_message(given: F | str) -> F | Callable[[F], F]:
     Args:
         given: The function, or the `type` of its messages.
     """
+    if given is None:
+        return on_message
     if not isinstance(given, str):
         return _mark(given, Mark("message"))
     name = given
@@ -86,7 +90,12 @@ def on(pattern: str) -> Callable[[F], F]:
 
     Args:
         pattern: A topic; `*` stands for one segment, `**` for any number.
+
+    Raises:
+        DefinitionError: It is no text, such as the function itself under a bare `@on`.
     """
+    if not isinstance(pattern, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise DefinitionError("@on", 'name the topic: @on("orders.*")')
     return lambda function: _mark(function, Mark("event", pattern))
 
 
@@ -95,7 +104,12 @@ def every(seconds: float) -> Callable[[F], F]:
 
     Args:
         seconds: The interval.
+
+    Raises:
+        DefinitionError: It is no number above 0, such as the function under a bare `@every`.
     """
+    if not (isinstance(seconds, int | float) and 0 < seconds < math.inf):
+        raise DefinitionError("@every", "give a number of seconds above 0: @every(60)")
     return lambda function: _mark(function, Mark("every", None, seconds))
 
 

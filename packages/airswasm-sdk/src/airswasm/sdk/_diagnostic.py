@@ -40,6 +40,8 @@ _FRAME = re.compile(r'File "(?:/\d+/)?(?P<file>[^"]+)", line (?P<line>\d+)')
 _EXCEPTION = re.compile(
     r"^(?P<message>(?:[A-Za-z_][\w.]*)(?:Error|Exception|Exit|Interrupt|Warning)\b.*)$"
 )
+_OWN = "airswasm.component.errors.DefinitionError: "
+"""Its text says all: the class adds nothing for the author of a component."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,11 @@ def read_compiler_output(output: str, folder: Path) -> tuple[Diagnostic, ...]:
 def read_python_traceback(output: str, folder: Path) -> tuple[Diagnostic, ...]:
     """Parse the last traceback of `output`: its exception, at its last frame in the project."""
     frames = [match for match in map(_FRAME.search, output.splitlines()) if match]
-    exceptions = [match["message"] for match in map(_EXCEPTION.match, output.splitlines()) if match]
+    exceptions = [
+        match["message"].removeprefix(_OWN)
+        for match in map(_EXCEPTION.match, output.splitlines())
+        if match
+    ]
     if not exceptions:
         return ()
     inside = [frame for frame in frames if _is_inside(frame["file"], folder)]
