@@ -9,7 +9,13 @@ import pytest
 from airswasm.lifecycle import LOGGING_INTERFACE, MANIFEST_NAME, Manifest, Package, SourceIndex
 from airswasm.lifecycle.errors import SourceIndexInvalid
 from airswasm.messaging import MESSAGING_INTERFACE
-from airswasm.sdk import build_project, init_project, inspect_component
+from airswasm.sdk import (
+    build_project,
+    init_project,
+    inspect_component,
+    pack_project,
+    sign_project,
+)
 from airswasm.sdk._shared import build_index
 from airswasm.sdk.errors import (
     ArtifactInTheWay,
@@ -18,6 +24,7 @@ from airswasm.sdk.errors import (
     NotShareable,
     ToolMissing,
 )
+from airswasm.security import PrivateKey
 from airswasm.wit import Block, Blocks, Interpreter, wit_folder
 from airswasm.wit.names import GUEST_HANDLER, GUEST_HEALTH, GUEST_LIFECYCLE
 
@@ -286,3 +293,21 @@ def test_a_build_knows_the_lines_that_the_class_of_a_component_needs(
     assert made.unasked == tuple(lacking)
     if asked:  # what is imported with an interface is not what is used of it
         assert inspect_component(folder).unasked == ()
+
+
+def test_an_inspection_shows_what_a_component_of_sources_is_made_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: PrivateKey
+) -> None:
+    """The same of a folder and of a package; of the index alone, what it tells."""
+    monkeypatch.setattr(Blocks, "find", classmethod(lambda _cls: OURS))
+    folder = write(tmp_path, **{"app.py": HANDLER + "import deep\n", "deep.py": ""})
+    made = build_project(folder)
+    sign_project(folder, key)
+    alone = inspect_component(made.path)
+    assert (alone.interpreter, alone.sources) == ("python-3.14-1", {})
+    for each in (folder, pack_project(folder)):
+        found = inspect_component(each)
+        assert list(found.sources) == ["app.py", "deep.py"]
+        assert (found.size_bytes, found.interpreter) == (made.size_bytes, "python-3.14-1")
+        assert f"export {GUEST_HANDLER};" in found.wit
+        assert found.wit == alone.wit

@@ -31,8 +31,9 @@ def inspect(
     """Show what a component offers, uses, needs and is made of.
 
     Its exports and imports, with the capabilities that the imports need; its size
-    by section; the tools that made it; and what this host lacks to run it. Nothing
-    of it runs, and no signature is checked: see `airswasm verify`.
+    by section or source; the tools that made it, or the interpreter that it runs
+    in; and what this host lacks to run it. Nothing of it runs, and no signature is
+    checked: see `airswasm verify`.
 
     \b
     Example:
@@ -47,7 +48,7 @@ def inspect(
     if terminal.as_json:
         terminal.document("inspect/1", _document(found))
     elif wit:
-        terminal.data(found.anatomy.wit.rstrip() if found.anatomy else "")
+        terminal.data(found.wit.rstrip())
     else:
         _show(found, terminal)
 
@@ -74,7 +75,9 @@ def _document(found: Inspection) -> dict[str, object]:
             {"role": each.role, "name": each.name, "version": each.version}
             for each in (anatomy.producers if anatomy else ())
         ],
-        "wit": anatomy.wit if anatomy else None,
+        "interpreter": found.interpreter,
+        "sources": dict(found.sources),
+        "wit": found.wit,
     }
 
 
@@ -91,6 +94,11 @@ def _show(found: Inspection, terminal: Terminal) -> None:
             for each in imports
         ],
     )
+    if found.interpreter is not None:
+        terminal.table(("runs in the interpreter",), [(found.interpreter,)])
+    if found.sources:
+        sizes = [(path, f"{size:,}") for path, size in found.sources.items()]
+        terminal.table(("source", "bytes"), sizes)
     if found.anatomy is not None:
         sizes = [(name, f"{size:,}") for name, size in found.anatomy.sections.items()]
         terminal.table(("section", "bytes"), sizes)
