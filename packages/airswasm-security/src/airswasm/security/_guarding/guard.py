@@ -98,7 +98,7 @@ class Guard:
 
     @property
     def layers(self) -> tuple[DecisionLayer, ...]:
-        """What must agree to every call, in the order in which it is asked."""
+        """The decisions that must all agree to a call, in the order in which they are made."""
         return self._verdicts.layers
 
     def hold_to(self, policy: Grants) -> None:
