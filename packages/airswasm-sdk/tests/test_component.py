@@ -43,7 +43,7 @@ from airswasm.component.world import world_text
 from airswasm.lifecycle import NAME_VARIABLE as NAME_VARIABLE_OF_THE_HOST
 from airswasm.security import Pattern
 from airswasm.wit import contract, model
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 FOLDER = Path(library.__file__).parent
@@ -302,6 +302,7 @@ def test_the_double_reads_patterns_as_the_guard_does(
 
 
 @given(grant=PATTERNS, wanted=PATTERNS)
+@example(grant=["a", "*", "**"], wanted=["a", "**"])
 def test_the_double_allows_no_subscription_that_the_guard_denies(
     grant: list[str], wanted: list[str]
 ) -> None:

@@ -231,8 +231,18 @@ def _covers_prefix(pattern: str, prefix: str, separator: str) -> bool:
 
 
 def _covers_pattern(pattern: str, wanted: str, separator: str) -> bool:
-    """Return whether a grant covers a pattern: each wildcard as what no literal covers."""
-    segments = ["\0" if each == "*" else each for each in wanted.split(separator)]
-    deep = separator.join(segments)
-    tries = (deep.replace("**", "\0"), deep.replace("**", f"\0{separator}\0"))
-    return all(matches(pattern, each, separator) for each in tries)
+    """Return whether a grant covers a pattern: each wildcard as what no literal covers.
+
+    `**` is any number of segments; more than the grant has make no difference.
+    """
+    numbers = range(pattern.count(separator) + 3)
+    choices: list[list[tuple[str, ...]]] = []
+    before = ""
+    for each in wanted.split(separator):
+        if each != "**":
+            choices.append([("\0" if each == "*" else each,)])
+        elif before != "**":
+            choices.append([("\0",) * number for number in numbers])
+        before = each
+    tries = (separator.join(itertools.chain(*choice)) for choice in itertools.product(*choices))
+    return all(matches(pattern, each, separator) for each in tries if each)
