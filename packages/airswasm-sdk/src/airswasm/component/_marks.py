@@ -108,7 +108,8 @@ def every(seconds: float) -> Callable[[F], F]:
     Raises:
         DefinitionError: It is no number above 0, such as the function under a bare `@every`.
     """
-    if not (isinstance(seconds, int | float) and 0 < seconds < math.inf):
+    is_number = isinstance(seconds, int | float)  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not (is_number and 0 < seconds < math.inf):
         raise DefinitionError("@every", "give a number of seconds above 0: @every(60)")
     return lambda function: _mark(function, Mark("every", None, seconds))
 
