@@ -37,10 +37,15 @@ def test_the_check_names_the_tool_of_each_language(
     monkeypatch.setattr(_checks, "find_way", lambda: RustWay("/bin/cargo", "wasm32-wasip2"))
     monkeypatch.setattr(_checks, "find_go", missing)
     monkeypatch.setattr(_checks, "find_javascript_tools", lambda *_: ("", "/bin/componentize-js"))
-    findings = list(_checks.check_tools(tmp_path, quick=True))
-    assert [(each.state, each.text) for each in findings] == [
+    packages = [
         ("note", "cannot build python: pip install 'airswasm-sdk[python]'"),
         ("ok", "builds c with ziglang 0.15.1"),
+    ]
+    looked = list(_checks.check_tools(tmp_path, quick=True))
+    assert [(each.state, each.text) for each in looked] == packages, "no compiler is started"
+    findings = list(_checks.check_tools(tmp_path, quick=False))
+    assert [(each.state, each.text) for each in findings] == [
+        *packages,
         ("ok", "builds rust with /bin/cargo for wasm32-wasip2"),
         ("note", "cannot build go: install it with: get it"),
         ("ok", "builds javascript with /bin/componentize-js"),

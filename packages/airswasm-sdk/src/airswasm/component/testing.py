@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import tomllib
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -280,6 +279,8 @@ def _manifest_beside(component: object) -> dict[str, dict[str, object]]:
         file = Path(inspect.getfile(component)).parent / _MANIFEST  # type: ignore[arg-type]
     except (TypeError, OSError):
         return {}
+    import tomllib  # every command imports this module, for the base of an error
+
     return tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 

@@ -24,7 +24,6 @@ import airswasm.wit as wit  # as a module: `config show` reads the limits, and n
 from airswasm import runtime
 from airswasm.runtime import SYSTEM_FOLDERS, confined_python, find_interpreter
 
-from ._toolchain import library_folder
 from .errors import BuildTooLarge
 
 __all__ = ("BuildLimits", "Confinement", "explain_missing", "find_program", "missing_protections")
@@ -177,6 +176,8 @@ def _readable() -> Iterator[Path]:
     yield Path(sys.executable).resolve().parent
     yield from (wit.c_header_folder(), wit.guest_folder("python"), wit.wit_folder())
     yield Path(__file__).parent / "adapter"
+    from ._toolchain import library_folder  # `config show` needs no toolchain
+
     yield library_folder()
     home = Path("~").expanduser()
     yield from (home / each for each in _TOOLS)

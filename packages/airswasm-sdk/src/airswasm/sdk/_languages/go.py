@@ -71,9 +71,11 @@ def find_go() -> str:
     go = shutil.which("go")
     if go is None:
         raise ToolMissing("go", needed_for=_NEEDED_FOR)
-    asked = subprocess.run(
-        [go, "env", "GOVERSION"], capture_output=True, text=True, check=False, timeout=60
-    )
+    command = [go, "env", "GOVERSION"]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    except subprocess.TimeoutExpired:
+        raise ToolMissing("a Go compiler that answers", needed_for=_NEEDED_FOR) from None
     release = asked.stdout.strip().removeprefix("go")
     parts = tuple(int(part) for part in release.split(".")[:2] if part.isdigit())
     if len(parts) == len(_OLDEST) and parts < _OLDEST:

@@ -119,9 +119,12 @@ def _sysroot(rustc: str) -> Path:
 
 def _ask(rustc: str, *arguments: str) -> str:
     """Return what rustc prints; nothing where rustup has no toolchain for it."""
-    asked = subprocess.run(
-        [rustc, *arguments], capture_output=True, text=True, check=False, timeout=60
-    )
+    try:
+        asked = subprocess.run(
+            [rustc, *arguments], capture_output=True, text=True, check=False, timeout=60
+        )
+    except subprocess.TimeoutExpired:
+        return ""
     return asked.stdout.strip()
 
 
