@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -76,6 +77,15 @@ class SshServer:
         await process.redirect(stdin=served.stdin, stdout=served.stdout, stderr=served.stderr)
         await process.stdout.drain()
         process.exit(await asyncio.to_thread(served.wait))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def leftovers() -> Iterator[None]:
+    """Collect what asyncssh leaves behind here, and not in the middle of another module's test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        gc.collect()
 
 
 @pytest.fixture(scope="module")
