@@ -201,13 +201,13 @@ async def test_trials_of_one_letter_end_by_themselves(
     texts: list[str] = []
 
     async def replay() -> None:
-        tried = await system.dead_letters.replay(letter.id, to="0.1.0", timeout=0.05)
+        tried = await system.dead_letters.replay(letter.id, to="0.1.0", timeout=0.01)
         texts.append(f"{tried.outcome}: {tried.error}")
 
     async with anyio.create_task_group() as group:
         group.start_soon(replay)
         group.start_soon(replay)
-    assert texts == ["waits: it had not ended after 0.05 s, and was stopped"] * 2
+    assert texts == ["waits: it had not ended after 0.01 s, and was stopped"] * 2
     assert not [name for name in system._actors.actors if name.startswith("trial-")]
 
 
